@@ -1,0 +1,138 @@
+//! The command line: one short file a command, each joining a plan, a driver and a viewer.
+
+mod check;
+mod plan;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::drive::Clock;
+use crate::plan::Problems;
+
+/// Runs a neural network across devices that crash, crawl, hang and lie, and answers anyway.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   as expected
+  1   an expectation failed or a request was lost
+  2   inconclusive: a planned fault never struck
+  64  bad arguments or a bad file
+  70  a bug in kofn";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a topology's requests, with or without faults, and report
+    Run(run::RunArgs),
+    /// Run fault plans and judge each by what it expects
+    Check(check::CheckArgs),
+    /// Show who holds what, what it costs, and what may be lost
+    Plan(plan::PlanArgs),
+}
+
+/// How a run goes.
+#[derive(Debug, Clone, Args)]
+struct RunOptions {
+    /// The seed of all chance [default: the fault plan's, or 1]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Virtual time is exact and repeatable; live is real time on this machine
+    #[arg(long, value_enum, default_value = "virtual")]
+    clock: ClockArg,
+    /// How to print the result on stdout
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ClockArg {
+    Virtual,
+    Live,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+impl RunOptions {
+    fn clock(&self) -> Clock {
+        match self.clock {
+            ClockArg::Virtual => Clock::Virtual,
+            ClockArg::Live => Clock::Live,
+        }
+    }
+}
+
+/// How a command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Exit {
+    AsExpected = 0,
+    Failed = 1,
+    Inconclusive = 2,
+    BadInput = 64,
+    OurBug = 70,
+}
+
+/// Reads the arguments, does what they say, and says how it went.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are asked for; anything else is a mistake. A closed pipe is neither.
+            let _ = error.print();
+            let exit = if error.use_stderr() { Exit::BadInput } else { Exit::AsExpected };
+            return ExitCode::from(exit as u8);
+        }
+    };
+    let outcome = match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Plan(args) => plan::plan(&args),
+    };
+    let exit = outcome.unwrap_or_else(|error| match error.downcast::<Problems>() {
+        Ok(problems) => {
+            for report in problems.reports() {
+                eprintln!("{report:?}");
+            }
+            Exit::BadInput
+        }
+        Err(error) => match error.downcast::<BadInput>() {
+            Ok(BadInput(message)) => {
+                eprintln!("error: {message}");
+                Exit::BadInput
+            }
+            Err(error) => {
+                eprintln!("kofn has a bug: {error:#}");
+                Exit::OurBug
+            }
+        },
+    });
+    ExitCode::from(exit as u8)
+}
+
+/// Something wrong with what was asked, outside any file.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct BadInput(String);
+
+/// Prints data on stdout; a reader that went away is no error.
+fn say(text: &str) {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "{text}");
+}
+
+/// A path as it would be typed again.
+fn shown(path: &PathBuf) -> String {
+    path.display().to_string()
+}

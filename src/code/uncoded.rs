@@ -1,0 +1,34 @@
+//! No redundancy: share i is source i, and all are needed. The baseline.
+
+use super::{Arrived, Code, Decoder, NotYet, solve_systematic};
+use crate::maths::matrix::Matrix;
+
+/// (k, k).
+#[derive(Debug)]
+pub struct Uncoded {
+    encoder: Matrix,
+}
+
+impl Uncoded {
+    pub fn new(k: usize) -> Self {
+        Self { encoder: Matrix::identity(k) }
+    }
+}
+
+impl Code for Uncoded {
+    fn name(&self) -> String {
+        format!("Uncoded({})", self.sources())
+    }
+
+    fn encoder(&self) -> &Matrix {
+        &self.encoder
+    }
+
+    fn tolerates(&self) -> usize {
+        0
+    }
+
+    fn decoder(&self, arrived: &Arrived) -> Result<Decoder, NotYet> {
+        solve_systematic(self, arrived)
+    }
+}

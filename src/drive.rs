@@ -1,0 +1,101 @@
+//! The doing: hosts nodes as actors, carries out their effects, and keeps the clock.
+//!
+//! Two drivers run the same nodes: [`simulated`] in virtual time, exact to the nanosecond and equal
+//! byte for byte from run to run; [`live`] in real time, with jobs on a pool of threads. All
+//! misfortune is in the weather, between the nodes: no node knows that it is slow.
+
+mod host;
+mod live;
+mod physics;
+mod run;
+mod simulated;
+mod weather;
+
+use std::sync::Arc;
+
+use rand_distr::{Distribution, Exp};
+use rayon::prelude::*;
+
+pub use host::{DeviceActor, Host, Step, SupervisorActor};
+pub use live::live;
+pub use simulated::simulated;
+
+use crate::event::Record;
+use crate::maths::chance::{Purpose, Seed};
+use crate::node::{Case, Client, Deployment, Schedule};
+use crate::plan::{Arrivals, Fault, Plan};
+use crate::units::{Span, Time};
+
+/// Everything a run is made from. Cloning shares it: a run and its twin differ in faults alone.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub plan: Arc<Plan>,
+    pub deployment: Arc<Deployment>,
+    pub cases: Arc<Vec<Case>>,
+    pub faults: Vec<Fault>,
+    pub requests: usize,
+    pub seed: Seed,
+}
+
+/// What happened, in order.
+pub type Trace = Vec<Record>;
+
+/// Which clock a run goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    Virtual,
+    Live,
+}
+
+impl Setup {
+    /// Deploys the plan, and runs the whole model once for each input that will be asked for.
+    ///
+    /// # Errors
+    /// If the whole model fails on an input.
+    pub fn new(plan: Arc<Plan>, requests: usize, seed: Seed) -> anyhow::Result<Self> {
+        let deployment = Arc::new(Deployment::new(&plan));
+        let whole = plan.network.whole()?;
+        let used = requests.min(plan.inputs.len());
+        let case = |input: &crate::plan::Input| {
+            let truth = whole.run(&input.tensors)?;
+            Ok(Case { inputs: input.tensors.clone(), label: input.label, truth })
+        };
+        let cases = plan.inputs[..used].par_iter().map(case).collect::<anyhow::Result<_>>()?;
+        Ok(Self { plan, deployment, cases: Arc::new(cases), faults: Vec::new(), requests, seed })
+    }
+
+    /// The same run with these faults.
+    pub fn with_faults(&self, faults: Vec<Fault>) -> Self {
+        Self { faults, ..self.clone() }
+    }
+
+    /// Runs it; `watch` is shown every record as it is made.
+    ///
+    /// # Errors
+    /// If kofn itself breaks down.
+    pub fn run(&self, clock: Clock, watch: &mut dyn FnMut(&Record)) -> anyhow::Result<Trace> {
+        match clock {
+            Clock::Virtual => simulated(self, watch),
+            Clock::Live => live(self, watch),
+        }
+    }
+
+    fn client(&self) -> Client {
+        Client::new(self.cases.clone(), self.requests, self.schedule())
+    }
+
+    fn schedule(&self) -> Schedule {
+        match self.plan.arrivals {
+            Arrivals::ClosedLoop { clients } => Schedule::ClosedLoop(clients),
+            Arrivals::Poisson { per_second } => {
+                let gap = Exp::new(per_second).expect("a positive rate was checked");
+                let mut rng = self.seed.stream(Purpose::Arrivals, &[]);
+                let next = |at: &mut Time, _| {
+                    *at = *at + Span::from_secs(gap.sample(&mut rng));
+                    Some(*at)
+                };
+                Schedule::Open((0..self.requests).scan(Time::ZERO, next).collect())
+            }
+        }
+    }
+}

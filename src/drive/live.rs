@@ -1,0 +1,104 @@
+//! Real time: device actors on one thread, their jobs on a pool, replies by message.
+//!
+//! The only file with a clock. Links and machines are what they are here; the weather only adds
+//! misfortune, and a crash drops the host and what it held.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use super::physics::Way;
+use super::run::{Coming, Finished, Life, Pace, Run};
+use super::{Setup, Trace};
+use crate::event::Record;
+use crate::node::{Job, Output};
+use crate::units::{Bytes, DeviceId, Span, Time};
+
+/// Runs in real time.
+///
+/// # Errors
+/// If the pool of threads breaks down.
+pub fn live(setup: &Setup, watch: &mut dyn FnMut(&Record)) -> anyhow::Result<Trace> {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_time().build().expect("a thread's runtime needs only a timer")
+    };
+    actix::System::with_tokio_rt(runtime).block_on(async {
+        let (finished, mut results) = unbounded_channel();
+        let clock = Stopwatch::start();
+        let mut run = Run::start(setup, Real { finished }, watch);
+        while !run.is_over() {
+            let now = clock.now();
+            match run.next_due() {
+                Some(due) if due <= now => {
+                    let (_, what) = run.pop().expect("it was due");
+                    run.happen(now, what).await;
+                }
+                due => {
+                    let wait = due.map_or(FOREVER, |due| Duration::from_nanos((due - now).0));
+                    // On a time-out the queue has something due.
+                    if let Ok(result) = tokio::time::timeout(wait, results.recv()).await {
+                        let Ended { life, output, took, held_back } =
+                            result.ok_or_else(|| anyhow::anyhow!("the pool of threads is gone"))?;
+                        run.push(clock.now() + held_back, Coming::Done { life, output, took });
+                    }
+                }
+            }
+            while let Ok(Ended { life, output, took, held_back }) = results.try_recv() {
+                run.push(clock.now() + held_back, Coming::Done { life, output, took });
+            }
+        }
+        Ok(run.into_trace())
+    })
+}
+
+/// Longer than any run.
+const FOREVER: Duration = Duration::from_secs(3600);
+
+struct Stopwatch(Instant);
+
+impl Stopwatch {
+    #[expect(clippy::disallowed_methods, reason = "the one clock there is")]
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    fn now(&self) -> Time {
+        Time(self.0.elapsed().as_nanos() as u64)
+    }
+}
+
+/// A job that the pool has finished.
+struct Ended {
+    life: Life,
+    output: Output,
+    took: Span,
+    /// What a slow device would still need.
+    held_back: Span,
+}
+
+struct Real {
+    finished: UnboundedSender<Ended>,
+}
+
+impl Pace for Real {
+    fn arrival(&mut self, now: Time, _: (DeviceId, Way), _: Bytes, _: &[u64]) -> Time {
+        now
+    }
+
+    fn begin(&mut self, _: Time, life: Life, job: Job, slowdown: f64) -> Option<Finished> {
+        let finished = self.finished.clone();
+        rayon::spawn(move || {
+            let clock = Stopwatch::start();
+            let broken = job.broken();
+            let run = catch_unwind(AssertUnwindSafe(|| job.run()));
+            let output = run.unwrap_or(broken);
+            let took = clock.now() - Time::ZERO;
+            let held_back = took * (slowdown - 1.0);
+            // The run may be over: then nobody is interested.
+            let _ = finished.send(Ended { life, output, took: took + held_back, held_back });
+        });
+        None
+    }
+}

@@ -1,0 +1,287 @@
+//! What both drivers share: the hosts, the queue of things to come, and the carrying out of effects.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use super::host::{Hosts, Step};
+use super::physics::Way;
+use super::weather::{Verdict, Weather};
+use super::{Setup, Trace};
+use crate::event::{Event, Record};
+use crate::node::{
+    Chaos, Device, Effect, Input, Job, Message, NodeId, Order, Output, Supervisor, Timer,
+};
+use crate::plan::{FaultKind, Trigger};
+use crate::units::{Bytes, DeviceId, Span, Time};
+
+/// What differs between virtual and real time.
+pub(super) trait Pace {
+    /// When a message sent now over a device's link arrives.
+    fn arrival(&mut self, now: Time, link: (DeviceId, Way), size: Bytes, identity: &[u64]) -> Time;
+
+    /// Begins a job. Its end, if that is known already; else it comes by other means.
+    fn begin(&mut self, now: Time, life: Life, job: Job, slowdown: f64) -> Option<Finished>;
+}
+
+/// A node in one of its incarnations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Life {
+    pub(super) node: NodeId,
+    pub(super) incarnation: u32,
+}
+
+/// A job's end.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) at: Time,
+    pub(super) output: Output,
+    pub(super) took: Span,
+}
+
+/// Something that will happen.
+#[derive(Debug)]
+pub(super) enum Coming {
+    Start(NodeId),
+    Mail { from: NodeId, to: NodeId, message: Message },
+    Wake { life: Life, timer: Timer },
+    Done { life: Life, output: Output, took: Span },
+}
+
+/// An entry of the queue, ordered by time and then by cause.
+struct Entry {
+    at: Time,
+    cause: u64,
+    what: Coming,
+}
+
+pub(super) struct Run<'w, P> {
+    pace: P,
+    hosts: Hosts,
+    weather: Weather,
+    queue: BinaryHeap<Reverse<Entry>>,
+    causes: u64,
+    trace: Trace,
+    /// Requests that have not ended.
+    open: usize,
+    /// Whether some fault waits for an event.
+    chaos_watches: bool,
+    watch: Watch<'w>,
+}
+
+/// Is shown every record as it is made.
+pub(super) type Watch<'w> = &'w mut dyn FnMut(&Record);
+
+impl<'w, P: Pace> Run<'w, P> {
+    /// Starts all nodes; must be called inside an actix system.
+    pub(super) fn start(setup: &Setup, pace: P, watch: Watch<'w>) -> Self {
+        let Setup { plan, deployment, faults, requests, seed, .. } = setup;
+        let device = |id| Device::deployed(DeviceId(id), deployment.held_by(DeviceId(id)));
+        let devices: Vec<Device> = (0..plan.devices.len()).map(device).collect();
+        let supervisor = Supervisor::new(plan.clone(), deployment.clone());
+        let hosts = Hosts::start(setup.client(), supervisor, Chaos::new(faults.clone()), devices);
+        let mut run = Self {
+            pace,
+            hosts,
+            weather: Weather::new(*seed),
+            queue: BinaryHeap::new(),
+            causes: 0,
+            trace: Vec::new(),
+            open: *requests,
+            chaos_watches: faults.iter().any(|f| matches!(f.trigger, Trigger::AtStage { .. })),
+            watch,
+        };
+        for node in [NodeId::Chaos, NodeId::Supervisor, NodeId::Client] {
+            run.push(Time::ZERO, Coming::Start(node));
+        }
+        run
+    }
+
+    /// Whether every request has ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.open == 0
+    }
+
+    pub(super) fn into_trace(self) -> Trace {
+        self.trace
+    }
+
+    /// When the next thing is due.
+    pub(super) fn next_due(&self) -> Option<Time> {
+        self.queue.peek().map(|Reverse(entry)| entry.at)
+    }
+
+    pub(super) fn push(&mut self, at: Time, what: Coming) {
+        self.causes += 1;
+        self.queue.push(Reverse(Entry { at, cause: self.causes, what }));
+    }
+
+    pub(super) fn pop(&mut self) -> Option<(Time, Coming)> {
+        self.queue.pop().map(|Reverse(entry)| (entry.at, entry.what))
+    }
+
+    /// Lets one thing happen, and carries out all that follows from it at once.
+    pub(super) async fn happen(&mut self, now: Time, what: Coming) {
+        let (node, input) = match what {
+            Coming::Start(node) => (node, Input::Start),
+            Coming::Mail { from, to, message } => {
+                if let NodeId::Device(device) = to
+                    && self.hosts.address(to).is_none()
+                {
+                    return self.note_lost(now, device, &message, "it is down".to_owned());
+                }
+                (to, Input::Mail { from, message })
+            }
+            Coming::Wake { life, timer } if self.lives(life) => (life.node, Input::Wake(timer)),
+            Coming::Done { life, output, took } if self.lives(life) => {
+                (life.node, Input::Done { output, took })
+            }
+            Coming::Wake { .. } | Coming::Done { .. } => return,
+        };
+        let mut steps = VecDeque::from([(node, input)]);
+        while let Some((node, input)) = steps.pop_front() {
+            for effect in self.step(now, node, input).await {
+                self.carry_out(now, node, effect, &mut steps);
+            }
+        }
+    }
+
+    fn lives(&self, life: Life) -> bool {
+        self.hosts.incarnation(life.node) == life.incarnation
+    }
+
+    async fn step(&mut self, now: Time, node: NodeId, input: Input) -> Vec<Effect> {
+        let Some(address) = self.hosts.address(node) else { return Vec::new() };
+        match (address.send(Step { now, input }).await, node) {
+            (Ok(effects), _) => effects.0,
+            (Err(_), NodeId::Device(device)) => {
+                self.kill(now, device, "its host panicked");
+                Vec::new()
+            }
+            (Err(error), _) => panic!("{node:?} broke down, which is our own bug: {error}"),
+        }
+    }
+
+    /// Carries out one effect; what must be stepped at this very moment is added to `steps`.
+    fn carry_out(
+        &mut self,
+        now: Time,
+        node: NodeId,
+        effect: Effect,
+        steps: &mut VecDeque<(NodeId, Input)>,
+    ) {
+        let life = Life { node, incarnation: self.hosts.incarnation(node) };
+        match effect {
+            Effect::Send { to, message } => self.send(now, node, to, message),
+            Effect::Wake { at, timer } => self.push(at, Coming::Wake { life, timer }),
+            Effect::Work(job) => {
+                let slowdown = match node {
+                    NodeId::Device(device) => self.weather.slowdown(device),
+                    NodeId::Client | NodeId::Supervisor | NodeId::Chaos => 1.0,
+                };
+                if let Some(Finished { at, output, took }) =
+                    self.pace.begin(now, life, job, slowdown)
+                {
+                    self.push(at, Coming::Done { life, output, took });
+                }
+            }
+            Effect::Weather(order) => self.change_weather(now, order, steps),
+            Effect::Note(event) => {
+                if self.chaos_watches {
+                    steps.push_back((NodeId::Chaos, Input::Saw(event.clone())));
+                }
+                self.note(now, event);
+            }
+        }
+    }
+
+    fn note(&mut self, at: Time, event: Event) {
+        if matches!(event, Event::Answered { .. } | Event::Failed { .. }) {
+            self.open -= 1;
+        }
+        let record = Record { at, event };
+        (self.watch)(&record);
+        self.trace.push(record);
+    }
+
+    fn note_lost(&mut self, now: Time, device: DeviceId, message: &Message, why: String) {
+        let (what, request) = (message.kind(), message.request());
+        self.note(now, Event::Lost { device, what, request, why });
+    }
+
+    fn send(&mut self, now: Time, from: NodeId, to: NodeId, message: Message) {
+        let (device, way) = match (from, to) {
+            (_, NodeId::Device(device)) => (device, Way::ToDevice),
+            (NodeId::Device(device), _) => (device, Way::FromDevice),
+            // Client and supervisor are one process.
+            _ => return self.push(now, Coming::Mail { from, to, message }),
+        };
+        let identity = [&[way as u64][..], &message.identity()].concat();
+        match self.weather.message(device, &identity) {
+            Verdict::Lost(fault) => {
+                self.note_lost(now, device, &message, format!("fault {} dropped it", fault.0));
+            }
+            Verdict::Pass { extra } => {
+                let arrives = self.pace.arrival(now, (device, way), message.size(), &identity);
+                self.push(arrives + extra, Coming::Mail { from, to, message });
+            }
+        }
+    }
+
+    fn change_weather(&mut self, now: Time, order: Order, steps: &mut VecDeque<(NodeId, Input)>) {
+        let Order { fault, device, begins } = order;
+        let Some(kind) = begins else {
+            let Some(ended) = self.weather.end(device, fault) else { return };
+            self.note(now, Event::FaultEnded { fault, device });
+            if ended == FaultKind::Crash && !self.weather.holds_down(device) {
+                self.revive(device, steps);
+            }
+            return;
+        };
+        let what = format!("{kind:?}");
+        self.note(now, Event::FaultBegan { fault, device, what });
+        match kind {
+            FaultKind::Crash => {
+                self.kill(now, device, "crash");
+                self.weather.begin(device, fault, kind);
+            }
+            FaultKind::Restart => {
+                self.kill(now, device, "restart");
+                self.revive(device, steps);
+            }
+            FaultKind::Slow { .. } | FaultKind::Delay(_) | FaultKind::Drop { .. } => {
+                self.weather.begin(device, fault, kind);
+            }
+        }
+    }
+
+    fn kill(&mut self, now: Time, device: DeviceId, why: &str) {
+        self.hosts.kill(device);
+        self.note(now, Event::Died { device, why: why.to_owned() });
+    }
+
+    fn revive(&mut self, device: DeviceId, steps: &mut VecDeque<(NodeId, Input)>) {
+        if self.hosts.revive(device) {
+            steps.push_back((NodeId::Device(device), Input::Start));
+        }
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.cause).cmp(&(other.at, other.cause))
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Entry {}

@@ -1,0 +1,104 @@
+//! The one matrix product, single-threaded: devices are the parallelism.
+
+use gemm::Parallelism;
+
+/// Row-major `c = a · b`, with `a` of shape (rows, depth), `b` (depth, columns), `c` (rows, columns).
+///
+/// A row of `c` depends on its row of `a` and on `b` alone, bit for bit: computing some rows gives
+/// the same bits as those rows of the whole product. Systematic shares rest on this.
+///
+/// # Panics
+/// If a slice does not have the length its shape says.
+pub fn product(a: &[f32], b: &[f32], c: &mut [f32], rows: usize, depth: usize, columns: usize) {
+    assert_eq!(a.len(), rows * depth, "a is (rows, depth)");
+    assert_eq!(b.len(), depth * columns, "b is (depth, columns)");
+    assert_eq!(c.len(), rows * columns, "c is (rows, columns)");
+    if columns == 1 {
+        for (out, row) in c.iter_mut().zip(a.chunks_exact(depth.max(1))) {
+            *out = dot(row, b);
+        }
+        return;
+    }
+    if c.is_empty() {
+        return;
+    }
+    let (depth_stride, column_stride) = (depth as isize, columns as isize);
+    #[expect(unsafe_code, reason = "gemm takes raw pointers; the lengths were asserted above")]
+    // SAFETY: the three slices have exactly the extents described by the dimensions and the
+    // row-major strides, and `c` is borrowed mutably, so it overlaps neither `a` nor `b`.
+    unsafe {
+        gemm::gemm(
+            rows,
+            columns,
+            depth,
+            c.as_mut_ptr(),
+            1,
+            column_stride,
+            false,
+            a.as_ptr(),
+            1,
+            depth_stride,
+            b.as_ptr(),
+            1,
+            column_stride,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            Parallelism::None,
+        );
+    }
+}
+
+/// The inner product, summed in `LANES` interleaved partial sums so that the compiler vectorises it.
+///
+/// `gemm` with one column chooses its order of summation by the number of rows, which would make a
+/// share's bits differ from the whole layer's.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    const LANES: usize = 32;
+    let mut sums = [0.0f32; LANES];
+    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let tail: f32 = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(a, b)| a * b).sum();
+    for (a, b) in a_chunks.zip(b_chunks) {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    sums.iter().sum::<f32>() + tail
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn by_definition(a: &[f32], b: &[f32], rows: usize, depth: usize, columns: usize) -> Vec<f64> {
+        let at = |i: usize, j: usize| {
+            (0..depth).map(|d| f64::from(a[i * depth + d]) * f64::from(b[d * columns + j])).sum()
+        };
+        (0..rows).flat_map(|i| (0..columns).map(move |j| (i, j))).map(|(i, j)| at(i, j)).collect()
+    }
+
+    fn numbers(len: usize, salt: usize) -> Vec<f32> {
+        (0..len).map(|i| ((i * 7919 + salt * 104_729) % 2003) as f32 / 1001.5 - 1.0).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn the_product_is_the_definition_and_rows_are_independent_bit_for_bit(
+            rows in 1usize..40, depth in 0usize..80, columns in 1usize..40, split in 0usize..40,
+        ) {
+            let (a, b) = (numbers(rows * depth, 1), numbers(depth * columns, 2));
+            let mut whole = vec![f32::NAN; rows * columns];
+            product(&a, &b, &mut whole, rows, depth, columns);
+            for (got, want) in whole.iter().zip(by_definition(&a, &b, rows, depth, columns)) {
+                prop_assert!((f64::from(*got) - want).abs() <= 1e-4, "{got} against {want}");
+            }
+            let split = split.min(rows);
+            let mut part = vec![f32::NAN; split * columns];
+            product(&a[..split * depth], &b, &mut part, split, depth, columns);
+            prop_assert_eq!(&part[..], &whole[..split * columns], "some rows, the same bits");
+        }
+    }
+}

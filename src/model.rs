@@ -1,0 +1,31 @@
+//! Models: an ONNX file as a graph whose linear layers can be coded and whose rest runs as it is.
+//!
+//! tract parses the file and runs everything that is not coded: local segments, function stages, and
+//! the whole model in one piece, which is the truth every answer is measured against. Linear layers
+//! run on kofn's own kernels ([`linear`]), so a device that holds shares of weights needs no tract.
+//! Nothing here knows codes or devices.
+
+pub mod cut;
+pub mod images;
+pub mod linear;
+mod lower;
+mod network;
+mod onnx;
+mod segment;
+pub mod synthetic;
+
+pub use network::{Layer, Network, Whole};
+pub use segment::Segment;
+
+/// Why a model cannot be used: one message that names the node and says what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unusable(pub String);
+
+impl Unusable {
+    /// A tract error with all its causes, innermost last.
+    fn because(context: &str, error: &tract_onnx::prelude::TractError) -> Self {
+        let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+        Self(format!("{context}: {}", causes.join(": ")))
+    }
+}

@@ -1,0 +1,212 @@
+//! A linear layer as one product: lower the activation to a matrix, multiply, raise the result.
+//!
+//! Convolutions of any stride, padding, dilation and grouping, and matrix products after any
+//! permutation, become `(groups, rows, depth) × (groups, depth, columns)`. Rows are what is coded: a
+//! share is the same operator with coded rows.
+
+use std::borrow::Cow;
+
+use ndarray::{ArrayViewD, IxDyn};
+
+use crate::maths::Tensor;
+use crate::maths::product::product;
+use crate::units::{Bytes, Flops};
+
+/// The operator without its weights: how an activation becomes columns, and results an output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinearOp {
+    pub groups: usize,
+    /// Output rows of each group.
+    pub rows: usize,
+    /// Inputs that each output sums over.
+    pub depth: usize,
+    pub columns: usize,
+    pub lowering: Lowering,
+    pub raising: Raising,
+}
+
+/// How an activation becomes a row-major (groups, depth, columns) matrix.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Lowering {
+    /// Its axes are permuted.
+    Permute { axes: Vec<usize> },
+    /// Its patches are gathered (im2col).
+    Patches(Patches),
+}
+
+/// The patches a convolution looks at. Convolutions in one or two dimensions have leading ones.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Patches {
+    pub batch: usize,
+    pub channels: usize,
+    pub input: [usize; 3],
+    pub kernel: [usize; 3],
+    pub stride: [usize; 3],
+    pub dilation: [usize; 3],
+    /// Zeros before the input on each axis; those after it follow from `output`.
+    pub pad: [usize; 3],
+    pub output: [usize; 3],
+}
+
+/// How (groups, rows, columns) becomes the output tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Raising {
+    /// The dimensions behind groups, rows and columns, in that order.
+    pub dims: Vec<usize>,
+    /// The order of those dimensions in the output.
+    pub axes: Vec<usize>,
+    /// The shape of the output; unit dimensions may come and go.
+    pub shape: Vec<usize>,
+}
+
+impl LinearOp {
+    /// The work of so many rows in each group.
+    pub fn work(&self, rows: usize) -> Flops {
+        Flops(2 * (self.groups * rows * self.depth * self.columns) as u64)
+    }
+
+    /// The size of the weights of so many rows in each group.
+    pub fn weight_bytes(&self, rows: usize) -> Bytes {
+        Bytes(4 * (self.groups * rows * self.depth) as u64)
+    }
+
+    /// The size of the result of so many rows in each group.
+    pub fn result_bytes(&self, rows: usize) -> Bytes {
+        Bytes(4 * (self.groups * rows * self.columns) as u64)
+    }
+
+    /// The size of the layer's input.
+    pub fn input_bytes(&self) -> Bytes {
+        Bytes(
+            4 * match &self.lowering {
+                Lowering::Permute { .. } => self.groups * self.depth * self.columns,
+                Lowering::Patches(p) => p.batch * p.channels * p.input.iter().product::<usize>(),
+            } as u64,
+        )
+    }
+
+    /// Pre-activations without bias: (groups, rows, columns) row-major, for weights of
+    /// (groups, rows, depth) where `rows` may be those of a share.
+    ///
+    /// # Panics
+    /// If `weights` is not a whole number of rows, or `input` is not the layer's input.
+    pub fn apply(&self, weights: &[f32], input: &Tensor) -> Vec<f32> {
+        let rows = weights.len() / (self.groups * self.depth).max(1);
+        let lowered = self.lower(input);
+        let mut out = vec![0.0; self.groups * rows * self.columns];
+        for group in 0..self.groups {
+            let part =
+                |slice: &[f32], size: usize| group * size..(group * size + size).min(slice.len());
+            let (w, x) = (rows * self.depth, self.depth * self.columns);
+            let y = rows * self.columns;
+            product(
+                &weights[part(weights, w)],
+                &lowered[part(&lowered, x)],
+                &mut out[group * y..(group + 1) * y],
+                rows,
+                self.depth,
+                self.columns,
+            );
+        }
+        out
+    }
+
+    fn lower<'x>(&self, input: &'x Tensor) -> Cow<'x, [f32]> {
+        match &self.lowering {
+            Lowering::Permute { axes } => match input.as_slice() {
+                Some(plain) if axes.is_sorted() => Cow::Borrowed(plain),
+                _ => Cow::Owned(input.view().permuted_axes(&axes[..]).iter().copied().collect()),
+            },
+            Lowering::Patches(patches) => Cow::Owned(patches.gather(input)),
+        }
+    }
+
+    /// Puts results in their places, one block of rows after the other, and adds the bias.
+    ///
+    /// `blocks[b]` is (groups, q, columns) for rows `b·q .. (b+1)·q` of each group; rows past the
+    /// layer's last are the padding of the last blocks and are dropped. `bias` is (groups · rows).
+    pub fn assemble(&self, blocks: &[&[f32]], q: usize, bias: Option<&[f32]>) -> Tensor {
+        let mut flat = Vec::with_capacity(self.groups * self.rows * self.columns);
+        for group in 0..self.groups {
+            for row in 0..self.rows {
+                let start = (group * q + row % q) * self.columns;
+                let result = &blocks[row / q][start..start + self.columns];
+                match bias.map(|bias| bias[group * self.rows + row]) {
+                    Some(bias) => flat.extend(result.iter().map(|y| y + bias)),
+                    None => flat.extend_from_slice(result),
+                }
+            }
+        }
+        self.raising.raise(flat)
+    }
+}
+
+impl Raising {
+    fn raise(&self, flat: Vec<f32>) -> Tensor {
+        let shape = IxDyn(&self.shape);
+        if self.axes.is_sorted() {
+            return Tensor::from_shape_vec(shape, flat).expect("the layer's own shape");
+        }
+        let view = ArrayViewD::from_shape(IxDyn(&self.dims), &flat).expect("the layer's own dims");
+        let permuted: Vec<f32> = view.permuted_axes(&self.axes[..]).iter().copied().collect();
+        Tensor::from_shape_vec(shape, permuted).expect("the layer's own shape")
+    }
+}
+
+impl Patches {
+    /// im2col: row (channel, kernel offset), column (image, output position); zeros outside.
+    fn gather(&self, input: &Tensor) -> Vec<f32> {
+        let plain = input.as_standard_layout();
+        let x = plain.as_slice().expect("standard layout");
+        let positions: usize = self.output.iter().product();
+        let mut columns = Vec::with_capacity(
+            self.channels * self.kernel.iter().product::<usize>() * self.batch * positions,
+        );
+        for channel in 0..self.channels {
+            for k0 in 0..self.kernel[0] {
+                for k1 in 0..self.kernel[1] {
+                    for k2 in 0..self.kernel[2] {
+                        for image in 0..self.batch {
+                            let map = self.map(x, image, channel);
+                            self.gather_offset(map, [k0, k1, k2], &mut columns);
+                        }
+                    }
+                }
+            }
+        }
+        columns
+    }
+
+    /// One channel of one image.
+    fn map<'x>(&self, x: &'x [f32], image: usize, channel: usize) -> &'x [f32] {
+        let size: usize = self.input.iter().product();
+        let start = (image * self.channels + channel) * size;
+        &x[start..start + size]
+    }
+
+    /// What one kernel offset sees at every output position.
+    fn gather_offset(&self, map: &[f32], offset: [usize; 3], columns: &mut Vec<f32>) {
+        let [_, height, width] = self.input;
+        for o0 in 0..self.output[0] {
+            for o1 in 0..self.output[1] {
+                let line = (self.source(0, o0, offset[0])).zip(self.source(1, o1, offset[1]));
+                let Some((i0, i1)) = line else {
+                    columns.extend(std::iter::repeat_n(0.0, self.output[2]));
+                    continue;
+                };
+                let line = &map[(i0 * height + i1) * width..][..width];
+                columns.extend(
+                    (0..self.output[2])
+                        .map(|o2| self.source(2, o2, offset[2]).map_or(0.0, |i2| line[i2])),
+                );
+            }
+        }
+    }
+
+    /// Where on an axis a kernel offset looks for an output position; `None` in the padding.
+    fn source(&self, axis: usize, output: usize, offset: usize) -> Option<usize> {
+        (output * self.stride[axis] + offset * self.dilation[axis])
+            .checked_sub(self.pad[axis])
+            .filter(|at| *at < self.input[axis])
+    }
+}

@@ -1,0 +1,130 @@
+//! A model ready to be cut: its linear layers, and the typed graph around them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use tract_onnx::tract_hir::internal::*;
+
+use super::linear::LinearOp;
+use super::lower::{Lowered, lower};
+use super::segment::Segment;
+use super::{Unusable, onnx};
+use crate::maths;
+
+/// A feed-forward model with concrete shapes, and its linear layers in topological order.
+#[derive(Debug)]
+pub struct Network {
+    pub name: String,
+    pub inputs: Vec<Vec<usize>>,
+    pub outputs: Vec<Vec<usize>>,
+    pub layers: Vec<Layer>,
+    /// Linear nodes that cannot be coded, and why: (name, reason).
+    pub uncodable: Vec<(String, String)>,
+    /// The decluttered graph, topologically ordered.
+    pub(super) graph: TypedModel,
+}
+
+/// A linear layer: `W · lower(x) + bias`, raised to the output's shape.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    pub name: String,
+    /// As people say it: `conv 5×5`, `dense`.
+    pub kind: String,
+    pub op: Arc<LinearOp>,
+    /// (groups, rows, depth), row-major.
+    pub weights: Arc<Vec<f32>>,
+    /// (groups · rows), added after decoding. Biases that the graph adds by itself are not here.
+    pub bias: Option<Arc<Vec<f32>>>,
+    pub(super) node: usize,
+}
+
+/// The whole model in one piece: the truth.
+#[derive(Debug)]
+pub struct Whole(Segment);
+
+impl Network {
+    /// Reads an ONNX file.
+    pub fn open(path: &Path) -> Result<Self, Unusable> {
+        let name = path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
+        Self::from_graph(name, onnx::open(path)?)
+    }
+
+    pub(super) fn from_graph(name: String, graph: TypedModel) -> Result<Self, Unusable> {
+        let mut layers = Vec::new();
+        let mut uncodable = Vec::new();
+        let mut names = BTreeMap::new();
+        let order = graph
+            .eval_order()
+            .map_err(|error| Unusable::because("the graph cannot be ordered", &error))?;
+        for node in order {
+            let mut name = || unique(&mut names, &title(&graph.node(node).name));
+            match lower(&graph, node) {
+                Lowered::NotLinear => {}
+                Lowered::Local(why) => uncodable.push((name(), why)),
+                Lowered::Layer { kind, op, weights, bias } => layers.push(Layer {
+                    name: name(),
+                    kind,
+                    op: Arc::new(op),
+                    weights: Arc::new(weights),
+                    bias: bias.map(Arc::new),
+                    node,
+                }),
+            }
+        }
+        let shapes = |outlets: &[OutletId]| -> Result<Vec<_>, Unusable> {
+            outlets.iter().map(|outlet| onnx::concrete_shape(&graph, *outlet)).collect()
+        };
+        let (inputs, outputs) = (shapes(&graph.inputs)?, shapes(&graph.outputs)?);
+        Ok(Self { name, inputs, outputs, layers, uncodable, graph })
+    }
+
+    /// The layer of that name.
+    pub fn layer(&self, name: &str) -> Option<usize> {
+        self.layers.iter().position(|layer| layer.name == name)
+    }
+
+    /// The model in one piece.
+    pub fn whole(&self) -> Result<Whole, Unusable> {
+        let nodes: Vec<usize> = self
+            .graph
+            .eval_order()
+            .map_err(|error| Unusable::because("the graph cannot be ordered", &error))?;
+        let (inputs, outputs) = (&self.graph.inputs, &self.graph.outputs);
+        Segment::extract(&self.graph, &self.name, &nodes, inputs, outputs).map(Whole)
+    }
+}
+
+impl Whole {
+    /// The outputs for these inputs.
+    pub fn run(&self, inputs: &[maths::Tensor]) -> Result<Vec<maths::Tensor>, Unusable> {
+        self.0.run(inputs)
+    }
+}
+
+/// A node's name as a person would say the layer: `/fc1/Gemm.ab` is `fc1`.
+///
+/// PyTorch writes `/path/of/module/Operator`; tract appends the parts it split an operator into.
+fn title(node: &str) -> String {
+    match node.trim_start_matches('/').rsplit_once('/') {
+        Some((module, _operator)) => module.to_owned(),
+        None => node.trim_end_matches(".ab").to_owned(),
+    }
+}
+
+fn unique(names: &mut BTreeMap<String, usize>, title: &str) -> String {
+    let seen = names.entry(title.to_owned()).and_modify(|seen| *seen += 1).or_insert(1);
+    if *seen == 1 { title.to_owned() } else { format!("{title}#{seen}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_are_called_as_in_the_source_of_the_model() {
+        assert_eq!(title("/fc1/Gemm.ab"), "fc1");
+        assert_eq!(title("/blocks.0/q/MatMul"), "blocks.0/q");
+        assert_eq!(title("Gemm_12.ab"), "Gemm_12");
+    }
+}

@@ -1,0 +1,201 @@
+//! The thinking: plain structs that take an input and say what should be done.
+//!
+//! ```text
+//!             Start · Mail · Wake · Done · Saw
+//!                          │
+//!                          ▼
+//!   now ────────►  Node::handle  ────────►  Send · Wake · Work · Weather · Note
+//! ```
+//!
+//! Deciding is apart from doing: nothing here reads a clock, draws entropy, waits, or knows actors and
+//! sockets. `handle` cannot fail; what goes wrong is an event. Anything that takes time is a
+//! [`Job`], plain data that the driver charges for in virtual time and runs in real time.
+
+mod chaos;
+mod client;
+mod deployment;
+mod device;
+mod job;
+mod round;
+mod supervisor;
+
+pub use chaos::{Chaos, Order};
+pub use client::{Case, Client, Schedule};
+pub use deployment::Deployment;
+pub use device::Device;
+pub use job::{Job, Output};
+pub use supervisor::Supervisor;
+
+use std::sync::Arc;
+
+use crate::event::Event;
+use crate::maths::Tensor;
+use crate::plan::Share;
+use crate::units::{Bytes, DeviceId, FaultId, RequestId, Span, StageId, Time};
+
+/// Who a message is from or for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NodeId {
+    /// Sends requests and judges answers.
+    Client,
+    Supervisor,
+    Chaos,
+    Device(DeviceId),
+}
+
+pub trait Node {
+    /// Takes in one thing that happened and adds what should be done about it to `out`.
+    fn handle(&mut self, now: Time, input: Input, out: &mut Effects);
+}
+
+/// What can happen to a node.
+#[derive(Debug)]
+pub enum Input {
+    Start,
+    Mail {
+        from: NodeId,
+        message: Message,
+    },
+    Wake(Timer),
+    /// A job is finished; `took` is what it cost.
+    Done {
+        output: Output,
+        took: Span,
+    },
+    /// Something was noted. Only chaos is shown events: its triggers may wait for them.
+    Saw(Event),
+}
+
+/// What a node wants done.
+#[derive(Debug)]
+pub enum Effect {
+    Send { to: NodeId, message: Message },
+    Wake { at: Time, timer: Timer },
+    Work(Job),
+    Weather(Order),
+    Note(Event),
+}
+
+/// The effects of a step, in order.
+#[derive(Debug, Default)]
+pub struct Effects(pub Vec<Effect>);
+
+impl Effects {
+    fn send(&mut self, to: NodeId, message: Message) {
+        self.0.push(Effect::Send { to, message });
+    }
+
+    fn wake(&mut self, at: Time, timer: Timer) {
+        self.0.push(Effect::Wake { at, timer });
+    }
+
+    fn work(&mut self, job: Job) {
+        self.0.push(Effect::Work(job));
+    }
+
+    fn note(&mut self, event: Event) {
+        self.0.push(Effect::Note(event));
+    }
+}
+
+/// Timers are outlived, not cancelled: each names what it is about, and is ignored if that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    Deadline { round: RoundId, attempt: u32 },
+    Arrival(RequestId),
+    FaultBegins(FaultId),
+    FaultEnds(FaultId),
+}
+
+/// One running of a stage for one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RoundId {
+    pub request: RequestId,
+    pub stage: StageId,
+}
+
+/// One asking for one share of a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket {
+    pub round: RoundId,
+    pub share: usize,
+    pub attempt: u32,
+}
+
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// Client to supervisor.
+    Request(RequestId, Vec<Tensor>),
+    /// Supervisor to client: how the request ended.
+    Answer(RequestId, Result<Vec<Tensor>, String>),
+    /// Supervisor to device: compute your share on this input.
+    Task(Ticket, Vec<Tensor>),
+    /// Device to supervisor: the share's result, or why there is none.
+    Reply(Ticket, Result<Vec<Tensor>, String>),
+    /// Supervisor to device: the round is decided; forget its tasks.
+    Cancel(RoundId),
+    /// Device to supervisor: I am new and hold nothing.
+    Hello,
+    /// Supervisor to device: hold these.
+    Deploy(Vec<(StageId, usize, Arc<Share>)>),
+}
+
+impl Message {
+    /// What travels: the numbers and a small header.
+    pub fn size(&self) -> Bytes {
+        let numbers = |tensors: &[Tensor]| tensors.iter().map(|x| 4 * x.len() as u64).sum();
+        let body: u64 = match self {
+            Self::Request(_, x)
+            | Self::Answer(_, Ok(x))
+            | Self::Task(_, x)
+            | Self::Reply(_, Ok(x)) => numbers(x),
+            Self::Deploy(shares) => shares.iter().map(|(_, _, share)| share.weight_bytes().0).sum(),
+            Self::Answer(_, Err(_)) | Self::Reply(_, Err(_)) | Self::Cancel(_) | Self::Hello => 0,
+        };
+        Bytes(HEADER + body)
+    }
+
+    /// What it is, in a word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Request(..) => "request",
+            Self::Answer(..) => "answer",
+            Self::Task(..) => "task",
+            Self::Reply(..) => "reply",
+            Self::Cancel(_) => "cancel",
+            Self::Hello => "hello",
+            Self::Deploy(_) => "deployment",
+        }
+    }
+
+    /// The request it is about.
+    pub fn request(&self) -> Option<RequestId> {
+        match self {
+            Self::Request(request, _) | Self::Answer(request, _) => Some(*request),
+            Self::Task(ticket, _) | Self::Reply(ticket, _) => Some(ticket.round.request),
+            Self::Cancel(round) => Some(round.request),
+            Self::Hello | Self::Deploy(_) => None,
+        }
+    }
+
+    /// Numbers that tell this message from every other between the same two nodes, so that chance
+    /// strikes it alike in every run with the same seed.
+    pub fn identity(&self) -> [u64; 5] {
+        let ticket = |kind, ticket: &Ticket| {
+            let Ticket { round, share, attempt } = ticket;
+            [kind, round.request.0 as u64, round.stage.0 as u64, *share as u64, u64::from(*attempt)]
+        };
+        match self {
+            Self::Request(request, _) => [1, request.0 as u64, 0, 0, 0],
+            Self::Answer(request, _) => [2, request.0 as u64, 0, 0, 0],
+            Self::Task(t, _) => ticket(3, t),
+            Self::Reply(t, _) => ticket(4, t),
+            Self::Cancel(round) => [5, round.request.0 as u64, round.stage.0 as u64, 0, 0],
+            Self::Hello => [6, 0, 0, 0, 0],
+            Self::Deploy(shares) => [7, shares.len() as u64, 0, 0, 0],
+        }
+    }
+}
+
+/// Ids, lengths and checksums around a message's numbers.
+const HEADER: u64 = 64;

@@ -1,0 +1,106 @@
+//! The client: sends requests as the topology says they arrive, and judges every answer against the
+//! whole model's. The supervisor never sees the truth.
+
+use std::sync::Arc;
+
+use super::{Effects, Input, Message, Node, NodeId, Timer};
+use crate::event::Event;
+use crate::maths::Tensor;
+use crate::units::{RequestId, Time};
+
+/// One input with what is known about its answer.
+#[derive(Debug)]
+pub struct Case {
+    pub inputs: Vec<Tensor>,
+    pub label: Option<usize>,
+    /// The outputs of the whole model, run in one piece.
+    pub truth: Vec<Tensor>,
+}
+
+#[derive(Debug)]
+pub struct Client {
+    /// Request i asks for case i modulo their number.
+    cases: Arc<Vec<Case>>,
+    /// How many requests to send in all.
+    total: usize,
+    schedule: Schedule,
+    sent: usize,
+}
+
+/// When requests are sent.
+#[derive(Clone, Debug)]
+pub enum Schedule {
+    /// So many at once; the next when one ends.
+    ClosedLoop(usize),
+    /// Request i at the i-th moment.
+    Open(Vec<Time>),
+}
+
+impl Client {
+    pub fn new(cases: Arc<Vec<Case>>, total: usize, schedule: Schedule) -> Self {
+        Self { cases, total, schedule, sent: 0 }
+    }
+
+    fn send_next(&mut self, out: &mut Effects) {
+        if self.sent < self.total {
+            let request = RequestId(self.sent);
+            self.sent += 1;
+            let inputs = self.case(request).inputs.clone();
+            out.send(NodeId::Supervisor, Message::Request(request, inputs));
+        }
+    }
+
+    fn case(&self, request: RequestId) -> &Case {
+        &self.cases[request.0 % self.cases.len()]
+    }
+
+    fn judge(&self, request: RequestId, outputs: &[Tensor], out: &mut Effects) {
+        let Case { label, truth, .. } = self.case(request);
+        let error = outputs.iter().zip(truth).map(|(y, t)| largest_difference(y, t));
+        out.note(Event::Judged {
+            request,
+            error: error.fold(0.0, f64::max),
+            top1: outputs.first().map_or(0, largest_at),
+            top1_of_whole: truth.first().map_or(0, largest_at),
+            label: *label,
+        });
+    }
+}
+
+/// NaN counts as an infinite difference: it must not hide in a maximum.
+fn largest_difference(a: &Tensor, b: &Tensor) -> f64 {
+    let differences = a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs());
+    differences.fold(0.0, |most, d| if d.is_nan() { f64::INFINITY } else { most.max(d) })
+}
+
+/// Where the largest number is; the first of equals.
+fn largest_at(tensor: &Tensor) -> usize {
+    let larger =
+        |best: (usize, f32), (at, x): (usize, &f32)| if *x > best.1 { (at, *x) } else { best };
+    tensor.iter().enumerate().fold((0, f32::NEG_INFINITY), larger).0
+}
+
+impl Node for Client {
+    fn handle(&mut self, _now: Time, input: Input, out: &mut Effects) {
+        match input {
+            Input::Start => match &self.schedule {
+                Schedule::ClosedLoop(clients) => (0..*clients).for_each(|_| self.send_next(out)),
+                Schedule::Open(moments) => {
+                    for (request, at) in moments.iter().enumerate().take(self.total) {
+                        out.wake(*at, Timer::Arrival(RequestId(request)));
+                    }
+                }
+            },
+            Input::Wake(Timer::Arrival(_)) => self.send_next(out),
+            Input::Mail { message: Message::Answer(request, answer), .. } => {
+                if let Ok(outputs) = answer {
+                    self.judge(request, &outputs, out);
+                }
+                if matches!(self.schedule, Schedule::ClosedLoop(_)) {
+                    self.send_next(out);
+                }
+            }
+            Input::Mail { .. } | Input::Wake(_) | Input::Done { .. } | Input::Saw(_) => {}
+        }
+    }
+}

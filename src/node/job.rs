@@ -1,0 +1,137 @@
+//! Work that takes time, as plain data: charged for in virtual time, run on a pool in real time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{RoundId, Ticket};
+use crate::code::{Decoder, Recipe};
+use crate::maths::Tensor;
+use crate::maths::mix::mix;
+use crate::model::Segment;
+use crate::plan::{CodedLayer, Share};
+use crate::units::{Bytes, Flops, RequestId};
+
+#[derive(Clone, Debug)]
+pub enum Job {
+    /// A device computes its share.
+    Share { ticket: Ticket, share: Arc<Share>, inputs: Vec<Tensor> },
+    /// The supervisor rebuilds a layer's output from the results in hand.
+    Decode {
+        round: RoundId,
+        layer: Arc<CodedLayer>,
+        decoder: Arc<Decoder>,
+        results: BTreeMap<usize, Tensor>,
+    },
+    /// The supervisor runs a local segment.
+    Local { request: RequestId, step: usize, segment: Segment, inputs: Vec<Tensor> },
+}
+
+/// What a job gives; an `Err` says what broke.
+#[derive(Debug)]
+pub enum Output {
+    Share { ticket: Ticket, result: Result<Vec<Tensor>, String> },
+    Decoded { round: RoundId, output: Result<Tensor, String> },
+    Local { request: RequestId, step: usize, outputs: Result<Vec<Tensor>, String> },
+}
+
+impl Job {
+    pub fn work(&self) -> Flops {
+        match self {
+            Self::Share { share, .. } => share.work(),
+            Self::Decode { layer, decoder, .. } => {
+                Flops(2 * mixed_terms(decoder) * layer.result_len() as u64)
+            }
+            Self::Local { segment, .. } => segment.work,
+        }
+    }
+
+    /// The memory it must read and write.
+    pub fn traffic(&self) -> Bytes {
+        match self {
+            Self::Share { share, inputs, .. } => {
+                let read: usize = inputs.iter().map(|x| 4 * x.len()).sum();
+                share.weight_bytes() + share.result_bytes() + Bytes(read as u64)
+            }
+            Self::Decode { layer, decoder, .. } => {
+                // Mixing reads each term; assembling reads and writes every source once.
+                let blocks = mixed_terms(decoder) + 2 * decoder.recipes.len() as u64;
+                Bytes(4 * blocks * layer.result_len() as u64)
+            }
+            Self::Local { segment, .. } => segment.weight_bytes + segment.result_bytes,
+        }
+    }
+
+    /// Numbers that tell this job from every other of the same node.
+    pub fn identity(&self) -> [u64; 5] {
+        match self {
+            Self::Share { ticket: Ticket { round, share, attempt }, .. } => {
+                let (request, stage) = (round.request.0 as u64, round.stage.0 as u64);
+                [1, request, stage, *share as u64, u64::from(*attempt)]
+            }
+            Self::Decode { round, .. } => [2, round.request.0 as u64, round.stage.0 as u64, 0, 0],
+            Self::Local { request, step, .. } => [3, request.0 as u64, *step as u64, 0, 0],
+        }
+    }
+
+    /// What a job gives that panics.
+    pub fn broken(&self) -> Output {
+        let why = || "the job panicked".to_owned();
+        match self {
+            Self::Share { ticket, .. } => Output::Share { ticket: *ticket, result: Err(why()) },
+            Self::Decode { round, .. } => Output::Decoded { round: *round, output: Err(why()) },
+            Self::Local { request, step, .. } => {
+                Output::Local { request: *request, step: *step, outputs: Err(why()) }
+            }
+        }
+    }
+
+    pub fn run(self) -> Output {
+        match self {
+            Self::Share { ticket, share, inputs } => {
+                Output::Share { ticket, result: share.run(&inputs) }
+            }
+            Self::Decode { round, layer, decoder, results } => {
+                Output::Decoded { round, output: Ok(decode(&layer, &decoder, &results)) }
+            }
+            Self::Local { request, step, segment, inputs } => {
+                let outputs = segment.run(&inputs).map_err(|error| error.to_string());
+                Output::Local { request, step, outputs }
+            }
+        }
+    }
+}
+
+fn mixed_terms(decoder: &Decoder) -> u64 {
+    let terms = decoder.recipes.iter().map(|recipe| match recipe {
+        Recipe::Take(_) => 0,
+        Recipe::Mix(terms) => terms.len() as u64,
+    });
+    terms.sum()
+}
+
+/// Sources that arrived plainly are read where they lie; only erased ones are computed. Bias and
+/// the output's layout come after decoding: recovery is on pre-activations.
+fn decode(layer: &CodedLayer, decoder: &Decoder, results: &BTreeMap<usize, Tensor>) -> Tensor {
+    let result = |share: &usize| results[share].as_slice().expect("results are laid out plainly");
+    let mixed: Vec<Option<Vec<f32>>> = decoder
+        .recipes
+        .iter()
+        .map(|recipe| match recipe {
+            Recipe::Take(_) => None,
+            Recipe::Mix(terms) => {
+                let terms: Vec<_> = terms.iter().map(|(share, c)| (*c, result(share))).collect();
+                Some(mix(&terms))
+            }
+        })
+        .collect();
+    let blocks: Vec<&[f32]> = decoder
+        .recipes
+        .iter()
+        .zip(&mixed)
+        .map(|(recipe, mixed)| match (recipe, mixed) {
+            (Recipe::Take(share), _) => result(share),
+            (Recipe::Mix(_), mixed) => mixed.as_deref().expect("computed above"),
+        })
+        .collect();
+    layer.assemble(&blocks)
+}

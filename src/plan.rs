@@ -1,0 +1,199 @@
+//! Plans: a topology file and a model make one, and a fault-plan file says what shall go wrong.
+//!
+//! Files are parsed and then checked whole: every problem is reported at once, with its place. A
+//! [`Plan`] that exists can be run. Nothing here knows actors, sockets, or who is alive.
+
+mod build;
+mod fault_plan;
+mod inputs;
+mod share;
+mod source;
+mod stages;
+pub mod topology;
+
+use std::sync::Arc;
+
+pub use fault_plan::{Bound, Expectation, Fault, FaultKind, FaultPlan, Phase, Trigger};
+pub use inputs::Input;
+pub use share::{CodedLayer, Share};
+pub use source::{Problem, Problems, Source};
+
+use crate::code::Code;
+use crate::maths::chance::Delay;
+use crate::model::{Network, Segment};
+use crate::units::{Bandwidth, Bytes, DeviceId, Flops, Span, Speed, StageId};
+
+/// Everything a run needs to know, checked.
+#[derive(Debug)]
+pub struct Plan {
+    /// The topology's file name without its extension.
+    pub name: String,
+    pub network: Arc<Network>,
+    pub supervisor: Machine,
+    pub devices: Vec<Device>,
+    pub stages: Vec<Stage>,
+    /// What the supervisor does for a request, in order.
+    pub steps: Vec<Step>,
+    /// The wires that are the answer.
+    pub outputs: Vec<usize>,
+    /// Linear layers that are not coded, and why: (name, reason).
+    pub locals: Vec<(String, String)>,
+    pub policy: Policy,
+    pub arrivals: Arrivals,
+    /// How many requests a run sends if nobody says otherwise.
+    pub requests: usize,
+    pub inputs: Vec<Input>,
+}
+
+/// How fast a processor is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Machine {
+    pub speed: Speed,
+    pub memory_bandwidth: Bandwidth,
+    /// The standard deviation of the logarithm of a job's time.
+    pub jitter: f64,
+}
+
+impl Machine {
+    /// The time a job takes without jitter: the slower of computing and moving (roofline).
+    pub fn time_for(&self, work: Flops, traffic: Bytes) -> Span {
+        self.speed.time_for(work).max(self.memory_bandwidth.time_for(traffic))
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Device {
+    pub name: String,
+    pub tags: Vec<String>,
+    pub machine: Machine,
+    pub memory: Bytes,
+    /// One way, for each message.
+    pub latency: Delay,
+    /// Of its link, each way.
+    pub bandwidth: Bandwidth,
+}
+
+/// A part of the model that runs as one coded round.
+#[derive(Debug)]
+pub struct Stage {
+    pub name: String,
+    pub work: StageWork,
+    pub code: Arc<dyn Code>,
+    /// Who holds each share; the first is asked first, the others when it does not answer.
+    pub holders: Vec<Vec<DeviceId>>,
+    pub deadline: Span,
+    pub input_bytes: Bytes,
+}
+
+#[derive(Debug)]
+pub enum StageWork {
+    /// One linear layer, its weights coded.
+    Layer(Arc<CodedLayer>),
+    /// A run of layers that one device executes whole.
+    Function(Segment),
+}
+
+impl Stage {
+    /// What the holders of a share must hold.
+    pub fn encode(&self, share: usize) -> Share {
+        match &self.work {
+            StageWork::Layer(layer) => layer.encode(self.code.as_ref(), share),
+            StageWork::Function(segment) => Share::Segment(segment.clone()),
+        }
+    }
+
+    /// What kind of work it is, as people say it.
+    pub fn kind(&self) -> String {
+        match &self.work {
+            StageWork::Layer(layer) => layer.layer().kind.clone(),
+            StageWork::Function(_) => "run whole".to_owned(),
+        }
+    }
+
+    /// The work of one share.
+    pub fn share_work(&self) -> Flops {
+        match &self.work {
+            StageWork::Layer(layer) => layer.op().work(layer.rows_per_source()),
+            StageWork::Function(segment) => segment.work,
+        }
+    }
+
+    /// The size of one share's weights.
+    pub fn share_bytes(&self) -> Bytes {
+        match &self.work {
+            StageWork::Layer(layer) => layer.op().weight_bytes(layer.rows_per_source()),
+            StageWork::Function(segment) => segment.weight_bytes,
+        }
+    }
+
+    /// The size of one share's result.
+    pub fn reply_bytes(&self) -> Bytes {
+        match &self.work {
+            StageWork::Layer(layer) => layer.op().result_bytes(layer.rows_per_source()),
+            StageWork::Function(segment) => segment.result_bytes,
+        }
+    }
+}
+
+/// One thing the supervisor does for a request: from the values of some wires to those of others.
+#[derive(Debug)]
+pub struct Step {
+    pub work: StepWork,
+    pub inputs: Vec<usize>,
+    pub outputs: Vec<usize>,
+}
+
+#[derive(Debug)]
+pub enum StepWork {
+    Stage(StageId),
+    Local(Segment),
+}
+
+/// How the supervisor behaves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    pub wait: Wait,
+    /// How often missing shares are asked for again before the request is given up.
+    pub retries: u32,
+    /// An answer that takes longer counts as late.
+    pub answer_within: Option<Span>,
+    /// Arrival sets that would amplify rounding by more than this are not decoded from.
+    pub worst_condition: f64,
+}
+
+/// When a round is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// As soon as the replies in hand suffice.
+    KthReply,
+    /// When all have replied, or at the deadline: what systems without a code must do.
+    Everyone,
+}
+
+/// How requests arrive.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Arrivals {
+    /// So many clients, each of which sends its next request when the last one ended.
+    ClosedLoop { clients: usize },
+    /// Independent of each other, so many a second on average.
+    Poisson { per_second: f64 },
+}
+
+impl Plan {
+    pub fn device(&self, name: &str) -> Option<DeviceId> {
+        self.devices.iter().position(|device| device.name == name).map(DeviceId)
+    }
+
+    /// The devices with that name or tag.
+    pub fn devices_called(&self, name_or_tag: &str) -> Vec<DeviceId> {
+        let called = |device: &Device| {
+            device.name == name_or_tag || device.tags.iter().any(|tag| tag == name_or_tag)
+        };
+        let found = self.devices.iter().enumerate().filter(|(_, device)| called(device));
+        found.map(|(id, _)| DeviceId(id)).collect()
+    }
+
+    pub fn stage(&self, name: &str) -> Option<StageId> {
+        self.stages.iter().position(|stage| stage.name == name).map(StageId)
+    }
+}

@@ -1,0 +1,298 @@
+//! From a topology file to a plan: every word of the file gets its meaning, or a problem.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::source::{Problem, Problems, Source, To};
+use super::topology::{
+    ArchitectureFile, ArrivalsFile, CodeFile, DelayFile, DeviceFile, MachineFile, ModelFile,
+    PolicyFile, TopologyFile, WaitFile,
+};
+use super::{Arrivals, Device, Machine, Plan, Policy, Wait, inputs, stages};
+use crate::code::{Code, Mds, Parity, Replication, Uncoded};
+use crate::maths::chance::{Delay, Histogram, Seed};
+use crate::model::Network;
+use crate::model::synthetic::Architecture;
+use crate::units::DeviceId;
+
+impl Plan {
+    /// Reads a topology and everything it names.
+    pub fn read(path: &Path) -> Result<Self, Problems> {
+        let (source, file) = Source::read::<TopologyFile>(path)?;
+        let mut problems = Vec::new();
+        let plan = build(&source, &file, &mut problems);
+        source.verdict(plan, problems)
+    }
+}
+
+/// Collects the file's problems; gives a plan only if it got as far as one.
+fn build(source: &Source, file: &TopologyFile, problems: &mut Vec<Problem>) -> Option<Plan> {
+    let supervisor = machine(source, &file.supervisor, problems);
+    let devices = devices(source, &file.devices, problems);
+    let policy = policy(source, &file.policy, problems);
+    let arrivals = arrivals(source, file.arrivals, problems);
+    if file.requests == 0 {
+        let path = [To::Field("requests")];
+        problems.push(source.problem(&path, "no requests to run".to_owned(), "ask for at least 1"));
+    }
+    let network = match network(source, &file.model) {
+        Ok(network) => Arc::new(network),
+        Err(why) => {
+            let fix = "kofn runs feed-forward ONNX models; check the file, or export it again";
+            problems.push(source.problem(&[To::Field("model")], why, fix));
+            return None;
+        }
+    };
+    let inputs = inputs::load(source, &file.inputs, &network, problems);
+    let stages = stages::assign(source, file, &network, &devices, problems)?;
+    let name = source.path().file_stem();
+    Some(Plan {
+        name: name.map_or_else(String::new, |stem| stem.to_string_lossy().into_owned()),
+        network,
+        supervisor,
+        devices,
+        stages: stages.stages,
+        steps: stages.steps,
+        outputs: stages.outputs,
+        locals: stages.locals,
+        policy,
+        arrivals,
+        requests: file.requests,
+        inputs,
+    })
+}
+
+fn network(source: &Source, file: &ModelFile) -> Result<Network, String> {
+    let network = match file {
+        ModelFile::Onnx(named) => Network::open(&source.resolve(named)),
+        ModelFile::Synthetic(architecture, seed) => {
+            let architecture = match architecture {
+                ArchitectureFile::AlexNet => Architecture::AlexNet,
+                ArchitectureFile::Vgg16 => Architecture::Vgg16,
+            };
+            architecture.network(Seed(*seed))
+        }
+    };
+    network.map_err(|unusable| unusable.0)
+}
+
+fn machine(source: &Source, file: &MachineFile, problems: &mut Vec<Problem>) -> Machine {
+    let MachineFile { speed, memory_bandwidth, jitter } = file.clone();
+    let machine = Machine { speed, memory_bandwidth, jitter };
+    check_machine(source, &[To::Field("supervisor")], &machine, problems);
+    machine
+}
+
+fn check_machine(source: &Source, at: &[To<'_>], machine: &Machine, problems: &mut Vec<Problem>) {
+    let mut positive = |field, value: f64, least: f64| {
+        if !(value.is_finite() && value >= least) {
+            let path = [at, &[To::Field(field)]].concat();
+            let message = format!("{field} is {value}, which no machine has");
+            problems.push(source.problem(&path, message, "give a positive number"));
+        }
+    };
+    positive("speed", machine.speed.0, f64::MIN_POSITIVE);
+    positive("memory_bandwidth", machine.memory_bandwidth.0, f64::MIN_POSITIVE);
+    positive("jitter", machine.jitter, 0.0);
+}
+
+fn devices(source: &Source, files: &[DeviceFile], problems: &mut Vec<Problem>) -> Vec<Device> {
+    let mut devices: Vec<Device> = Vec::new();
+    for (at, file) in files.iter().enumerate() {
+        let path = [To::Field("devices"), To::Item(at)];
+        let DeviceFile { speed, memory_bandwidth, jitter, memory, bandwidth, .. } = file.clone();
+        let machine = Machine { speed, memory_bandwidth, jitter };
+        check_machine(source, &path, &machine, problems);
+        let field = |name| [path[0], path[1], To::Field(name)];
+        if !(bandwidth.0.is_finite() && bandwidth.0 > 0.0) {
+            let message = "a link without bandwidth carries nothing".to_owned();
+            problems.push(source.problem(&field("bandwidth"), message, "give a positive rate"));
+        }
+        let latency = delay(source, &field("latency"), &file.latency, problems);
+        let latency = latency.unwrap_or(Delay::Constant(crate::units::Span::ZERO));
+        let (names, mut tags) = match file.count {
+            None => (vec![file.name.clone()], Vec::new()),
+            Some(count) => {
+                let names = (1..=count.min(MOST_DEVICES)).map(|i| format!("{}-{i}", file.name));
+                (names.collect(), vec![file.name.clone()])
+            }
+        };
+        tags.extend(file.tags.iter().cloned());
+        if names.is_empty() || file.count.is_some_and(|count| count > MOST_DEVICES) {
+            let message = format!("a count of {} devices", file.count.unwrap_or(0));
+            let fix = format!("give a count from 1 to {MOST_DEVICES}");
+            problems.push(source.problem(&field("count"), message, fix));
+        }
+        for name in names {
+            if devices.iter().any(|device| device.name == name) {
+                let message = format!("there are two devices called \"{name}\"");
+                problems.push(source.problem(&field("name"), message, "rename one"));
+            }
+            let (machine, latency, tags) = (machine.clone(), latency.clone(), tags.clone());
+            devices.push(Device { name, tags, machine, memory, latency, bandwidth });
+        }
+    }
+    if devices.is_empty() {
+        let message = "there are no devices".to_owned();
+        problems.push(source.problem(&[To::Field("devices")], message, "list at least one"));
+    }
+    devices
+}
+
+/// A typing error should not fill the memory.
+const MOST_DEVICES: usize = 100_000;
+
+/// Gives a distribution its meaning and checks its parameters.
+pub(super) fn delay(
+    source: &Source,
+    path: &[To<'_>],
+    file: &DelayFile,
+    problems: &mut Vec<Problem>,
+) -> Option<Delay> {
+    let mut refuse = |message: String, fix: &str| problems.push(source.problem(path, message, fix));
+    let delay = match file {
+        DelayFile::Constant(span) => Delay::Constant(*span),
+        DelayFile::Uniform { low, high } => {
+            if low > high {
+                refuse(format!("low {low} is above high {high}"), "swap them");
+                return None;
+            }
+            Delay::Uniform { low: *low, high: *high }
+        }
+        DelayFile::Normal { mean, sd } => Delay::Normal { mean: *mean, sd: *sd },
+        DelayFile::LogNormal { median, sigma } => {
+            if !(sigma.is_finite() && *sigma >= 0.0) {
+                refuse(format!("sigma {sigma} is no deviation"), "give a number from 0 up");
+                return None;
+            }
+            Delay::LogNormal { median: *median, sigma: *sigma }
+        }
+        DelayFile::Exponential { mean } => Delay::Exponential { mean: *mean },
+        DelayFile::Pareto { scale, shape } => {
+            if !(shape.is_finite() && *shape > 0.0) {
+                refuse(format!("shape {shape} is no tail exponent"), "give a positive number");
+                return None;
+            }
+            Delay::Pareto { scale: *scale, shape: *shape }
+        }
+        DelayFile::Empirical(named) => {
+            let read = std::fs::read_to_string(source.resolve(named));
+            match read.map_err(|error| error.to_string()).and_then(|text| histogram(&text)) {
+                Ok(histogram) => Delay::Empirical(Arc::new(histogram)),
+                Err(why) => {
+                    refuse(
+                        format!("\"{named}\" cannot be used: {why}"),
+                        "name a CSV of low ms, high ms, density per ms, with a header line",
+                    );
+                    return None;
+                }
+            }
+        }
+    };
+    Some(delay)
+}
+
+fn histogram(text: &str) -> Result<Histogram, String> {
+    let mut rows = Vec::new();
+    for (at, line) in text.lines().enumerate().skip(1).filter(|(_, line)| !line.trim().is_empty()) {
+        let numbers: Vec<f64> = line.split(',').filter_map(|n| n.trim().parse().ok()).collect();
+        let [low, high, density] = numbers[..] else {
+            return Err(format!("line {} is not three numbers", at + 1));
+        };
+        rows.push((low, high, density));
+    }
+    Histogram::from_densities(&rows).ok_or_else(|| "no bin has any weight".to_owned())
+}
+
+/// Gives a code its meaning and checks its parameters.
+pub(super) fn code(
+    source: &Source,
+    path: &[To<'_>],
+    file: CodeFile,
+    problems: &mut Vec<Problem>,
+) -> Option<Arc<dyn Code>> {
+    let (n, k) = match file {
+        CodeFile::Uncoded { k } => (k, k),
+        CodeFile::Replication { n, k } | CodeFile::Mds { n, k } => (n, k),
+        CodeFile::Parity { k } => (k.saturating_add(1), k),
+    };
+    let most = if matches!(file, CodeFile::Mds { .. }) { Mds::MOST_SHARES } else { 1024 };
+    if k == 0 || k > n || n > most {
+        let message = format!("no code has n = {n} shares of k = {k} sources");
+        let fix = format!("choose 1 ≤ k ≤ n ≤ {most}");
+        problems.push(source.problem(path, message, fix));
+        return None;
+    }
+    Some(match file {
+        CodeFile::Uncoded { k } => Arc::new(Uncoded::new(k)),
+        CodeFile::Replication { n, k } => Arc::new(Replication::new(n, k)),
+        CodeFile::Parity { k } => Arc::new(Parity::new(k)),
+        CodeFile::Mds { n, k } => Arc::new(Mds::new(n, k)),
+    })
+}
+
+/// The devices that names and tags stand for, in their order, each once.
+pub(super) fn called(
+    source: &Source,
+    path: &[To<'_>],
+    names: &[String],
+    devices: &[Device],
+    problems: &mut Vec<Problem>,
+) -> Vec<DeviceId> {
+    let mut found = Vec::new();
+    for (at, name) in names.iter().enumerate() {
+        let before = found.len();
+        let is_called = |device: &Device| device.name == *name || device.tags.contains(name);
+        for (id, _) in devices.iter().enumerate().filter(|(_, device)| is_called(device)) {
+            if !found.contains(&DeviceId(id)) {
+                found.push(DeviceId(id));
+            }
+        }
+        if found.len() == before {
+            let message =
+                format!("no device is called or tagged \"{name}\" that is not named before");
+            let path = [path, &[To::Item(at)]].concat();
+            problems.push(source.problem(&path, message, "name a device, or a tag of some"));
+        }
+    }
+    found
+}
+
+fn policy(source: &Source, file: &PolicyFile, problems: &mut Vec<Problem>) -> Policy {
+    if file.worst_condition.is_nan() || file.worst_condition < 1.0 {
+        let path = [To::Field("policy"), To::Field("worst_condition")];
+        let message = format!("no matrix has a condition number below {}", file.worst_condition);
+        problems.push(source.problem(&path, message, "give a number from 1 up"));
+    }
+    Policy {
+        wait: match file.wait {
+            WaitFile::KthReply => Wait::KthReply,
+            WaitFile::Everyone => Wait::Everyone,
+        },
+        retries: file.retries,
+        answer_within: file.answer_within,
+        worst_condition: file.worst_condition,
+    }
+}
+
+fn arrivals(source: &Source, file: ArrivalsFile, problems: &mut Vec<Problem>) -> Arrivals {
+    let mut refuse = |field, message: String, fix| {
+        let path = [To::Field("arrivals"), To::Field(field)];
+        problems.push(source.problem(&path, message, fix));
+    };
+    match file {
+        ArrivalsFile::ClosedLoop { clients } => {
+            if clients == 0 {
+                refuse("clients", "nobody sends requests".to_owned(), "give at least 1");
+            }
+            Arrivals::ClosedLoop { clients }
+        }
+        ArrivalsFile::Poisson { per_second } => {
+            if !(per_second.is_finite() && per_second > 0.0) {
+                let message = format!("{per_second} requests a second never arrive");
+                refuse("per_second", message, "give a positive rate");
+            }
+            Arrivals::Poisson { per_second }
+        }
+    }
+}

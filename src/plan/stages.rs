@@ -1,0 +1,310 @@
+//! Which layer becomes what: a coded stage, part of a function stage, or local, and who holds it.
+
+use std::sync::Arc;
+
+use super::build::{called, code};
+use super::source::{Problem, Source, To};
+use super::topology::{CodeFile, RunFile, StageFile, TopologyFile};
+use super::{CodedLayer, Device, Stage, StageWork, Step, StepWork};
+use crate::code::{Code, Replication};
+use crate::model::cut::{Mark, PieceKind};
+use crate::model::{Layer, Network};
+use crate::units::{Bytes, DeviceId, Span, StageId};
+
+/// What the topology's coding comes to.
+pub(super) struct Assigned {
+    pub(super) stages: Vec<Stage>,
+    pub(super) steps: Vec<Step>,
+    pub(super) outputs: Vec<usize>,
+    pub(super) locals: Vec<(String, String)>,
+}
+
+/// Everything that is decided about one layer or function stage, before weights are touched.
+struct Choice {
+    code: Arc<dyn Code>,
+    holders: Vec<Vec<DeviceId>>,
+    deadline: Span,
+}
+
+struct Assigner<'a> {
+    source: &'a Source,
+    file: &'a TopologyFile,
+    network: &'a Network,
+    devices: &'a [Device],
+    problems: &'a mut Vec<Problem>,
+    locals: Vec<(String, String)>,
+}
+
+pub(super) fn assign(
+    source: &Source,
+    file: &TopologyFile,
+    network: &Network,
+    devices: &[Device],
+    problems: &mut Vec<Problem>,
+) -> Option<Assigned> {
+    let locals = network.uncodable.clone();
+    let mut assigner = Assigner { source, file, network, devices, problems, locals };
+    let owners = assigner.owners();
+    let default = assigner.default_choice();
+    let overrides: Vec<Option<Choice>> =
+        (0..file.stages.len()).map(|at| assigner.choice_of(at)).collect();
+    let marks = assigner.marks(&owners);
+    let pieces = match network.cut(&marks) {
+        Ok(pieces) => pieces,
+        Err(unusable) => {
+            let fix = "leave the layer local, or cut elsewhere";
+            let problem = assigner.source.problem(&[To::Field("model")], unusable.0, fix);
+            assigner.problems.push(problem);
+            return None;
+        }
+    };
+    let (mut stages, mut steps): (Vec<Stage>, Vec<Step>) = (Vec::new(), Vec::new());
+    for piece in pieces.pieces {
+        let stage = match piece.kind {
+            PieceKind::Local(segment) => {
+                let (inputs, outputs) = (piece.inputs, piece.outputs);
+                steps.push(Step { work: StepWork::Local(segment), inputs, outputs });
+                continue;
+            }
+            PieceKind::Layer(layer) => {
+                let choice = owners[layer].map_or(default.as_ref(), |at| overrides[at].as_ref())?;
+                let layer = &network.layers[layer];
+                let coded = CodedLayer::new(layer.clone(), choice.code.sources());
+                stage(layer.name.clone(), StageWork::Layer(Arc::new(coded)), choice, layer)
+            }
+            PieceKind::Function(at, segment) => {
+                let choice = overrides[at].as_ref()?;
+                let layers = &file.stages[at].layers;
+                let name = match &layers[..] {
+                    [only] => only.clone(),
+                    layers => format!("{}..{}", layers[0], layers[layers.len() - 1]),
+                };
+                let first = &network.layers[network.layer(&layers[0])?];
+                stage(name, StageWork::Function(segment), choice, first)
+            }
+        };
+        let work = StepWork::Stage(StageId(stages.len()));
+        steps.push(Step { work, inputs: piece.inputs, outputs: piece.outputs });
+        stages.push(stage);
+    }
+    assigner.check_deadlines(&stages);
+    assigner.check_memory(&stages);
+    Some(Assigned { stages, steps, outputs: pieces.outputs, locals: assigner.locals })
+}
+
+fn stage(name: String, work: StageWork, choice: &Choice, input_of: &Layer) -> Stage {
+    let Choice { code, holders, deadline } = choice;
+    let input_bytes = input_of.op.input_bytes();
+    Stage {
+        name,
+        work,
+        code: code.clone(),
+        holders: holders.clone(),
+        deadline: *deadline,
+        input_bytes,
+    }
+}
+
+impl Assigner<'_> {
+    fn problem(&mut self, path: &[To<'_>], message: String, fix: impl Into<String>) {
+        self.problems.push(self.source.problem(path, message, fix));
+    }
+
+    /// For each layer, the entry of `stages` that speaks of it.
+    fn owners(&mut self) -> Vec<Option<usize>> {
+        let mut owners = vec![None; self.network.layers.len()];
+        for (at, stage) in self.file.stages.iter().enumerate() {
+            let path = [To::Field("stages"), To::Item(at), To::Field("layers")];
+            if stage.layers.is_empty() {
+                self.problem(&path, "a stage without layers".to_owned(), "name some");
+            }
+            for (item, name) in stage.layers.iter().enumerate() {
+                let path = [path[0], path[1], path[2], To::Item(item)];
+                match self.network.layer(name) {
+                    Some(layer) if owners[layer].is_none() => owners[layer] = Some(at),
+                    Some(_) => {
+                        self.problem(&path, format!("layer \"{name}\" is named twice"), "drop one")
+                    }
+                    None => {
+                        let layers = self.network.layers.iter().map(|layer| layer.name.as_str());
+                        let known: Vec<&str> = layers.collect();
+                        let fix = format!("the model's linear layers are {}", known.join(", "));
+                        self.problem(&path, format!("the model has no layer \"{name}\""), fix);
+                    }
+                }
+            }
+            let places: Vec<usize> =
+                stage.layers.iter().filter_map(|name| self.network.layer(name)).collect();
+            if stage.run == RunFile::Whole && places.windows(2).any(|pair| pair[1] != pair[0] + 1) {
+                let message = "layers run whole must follow each other in the model".to_owned();
+                self.problem(&path, message, "name them all, in the model's order");
+            }
+        }
+        owners
+    }
+
+    fn default_choice(&mut self) -> Option<Choice> {
+        let coding = &self.file.coding;
+        let at = [To::Field("coding")];
+        self.choice(&at, coding.code, &coding.on, &coding.spares, coding.deadline)
+    }
+
+    fn choice_of(&mut self, at: usize) -> Option<Choice> {
+        let (stage, coding): (&StageFile, _) = (&self.file.stages[at], &self.file.coding);
+        let path = [To::Field("stages"), To::Item(at)];
+        let on = stage.on.as_ref().unwrap_or(&coding.on);
+        let spares = stage.spares.as_ref().unwrap_or(&coding.spares);
+        let deadline = stage.deadline.or(coding.deadline);
+        match stage.run {
+            RunFile::Local => None,
+            RunFile::Coded => {
+                self.choice(&path, stage.code.unwrap_or(coding.code), on, spares, deadline)
+            }
+            RunFile::Whole => {
+                if stage.code.is_some() {
+                    let message = "a stage run whole is not split by a code".to_owned();
+                    let field = [path[0], path[1], To::Field("code")];
+                    self.problem(
+                        &field,
+                        message,
+                        "drop the code; every device in `on` is a replica",
+                    );
+                }
+                let field = [path[0], path[1], To::Field("on")];
+                let on = called(self.source, &field, on, self.devices, self.problems);
+                if on.is_empty() {
+                    self.problem(&field, "no device runs this stage".to_owned(), "name one");
+                    return None;
+                }
+                let code = Arc::new(Replication::new(on.len(), 1));
+                let holders = on.into_iter().map(|device| vec![device]).collect();
+                let deadline = deadline.unwrap_or(self.file.policy.deadline);
+                Some(Choice { code, holders, deadline })
+            }
+        }
+    }
+
+    fn choice(
+        &mut self,
+        path: &[To<'_>],
+        file: CodeFile,
+        on: &[String],
+        spares: &[String],
+        deadline: Option<Span>,
+    ) -> Option<Choice> {
+        let field = |name| [path, &[To::Field(name)]].concat();
+        let code = code(self.source, &field("code"), file, self.problems);
+        let on = called(self.source, &field("on"), on, self.devices, self.problems);
+        let spares = called(self.source, &field("spares"), spares, self.devices, self.problems);
+        let code = code?;
+        if on.len() < code.shares() {
+            let message =
+                format!("{} has {} shares for {} devices", code.name(), code.shares(), on.len());
+            let fix = "name more devices, or choose a code with fewer shares";
+            self.problem(&field("on"), message, fix);
+            return None;
+        }
+        let with_spares = |holder: &DeviceId| {
+            let others = spares.iter().filter(|spare| *spare != holder);
+            std::iter::once(holder).chain(others).copied().collect()
+        };
+        let holders = on[..code.shares()].iter().map(with_spares).collect();
+        let deadline = deadline.unwrap_or(self.file.policy.deadline);
+        Some(Choice { code, holders, deadline })
+    }
+
+    fn marks(&mut self, owners: &[Option<usize>]) -> Vec<Mark> {
+        let mut marks = Vec::new();
+        for (layer, owner) in self.network.layers.iter().zip(owners) {
+            let (run, code) = match owner.map(|at| (at, &self.file.stages[at])) {
+                Some((at, StageFile { run: RunFile::Whole, .. })) => {
+                    marks.push(Mark::Function(at));
+                    continue;
+                }
+                Some((_, stage)) => (stage.run, stage.code.unwrap_or(self.file.coding.code)),
+                None => (RunFile::Coded, self.file.coding.code),
+            };
+            let why = if run == RunFile::Local {
+                Some("the topology says so".to_owned())
+            } else {
+                self.why_local(layer, code)
+            };
+            marks.push(if why.is_some() { Mark::Local } else { Mark::Coded });
+            self.locals.extend(why.map(|why| (layer.name.clone(), why)));
+        }
+        marks
+    }
+
+    /// The rule for layers that cannot or should not be split: fewer output rows in a group than
+    /// sources (depthwise convolutions have one), or less work than a message is worth.
+    fn why_local(&self, layer: &Layer, code: CodeFile) -> Option<String> {
+        let k = match code {
+            CodeFile::Uncoded { k } | CodeFile::Replication { k, .. } => k,
+            CodeFile::Parity { k } | CodeFile::Mds { k, .. } => k,
+        };
+        let work = layer.op.work(layer.op.rows);
+        if layer.op.rows < k {
+            let (rows, groups) = (layer.op.rows, layer.op.groups);
+            Some(format!("{rows} rows in each of {groups} groups cannot be split {k} ways"))
+        } else if work < self.file.policy.local_below {
+            Some(format!("its {work} are less than local_below"))
+        } else {
+            None
+        }
+    }
+
+    /// A deadline must leave the k-th fastest holder time to answer when nothing goes wrong.
+    fn check_deadlines(&mut self, stages: &[Stage]) {
+        for stage in stages {
+            let mut fastest: Vec<Span> = stage
+                .holders
+                .iter()
+                .map(|holders| {
+                    let Device { machine, latency, bandwidth, .. } = &self.devices[holders[0].0];
+                    let travels = Bytes(stage.input_bytes.0 + stage.reply_bytes().0);
+                    let least = latency.least();
+                    let compute = machine.speed.time_for(stage.share_work());
+                    least + least + bandwidth.time_for(travels) + compute
+                })
+                .collect();
+            fastest.sort();
+            let least = fastest[stage.code.sources() - 1];
+            if stage.deadline < least {
+                let (name, deadline) = (&stage.name, stage.deadline);
+                let at = self
+                    .file
+                    .stages
+                    .iter()
+                    .position(|s| s.deadline.is_some() && s.layers.contains(name));
+                let path: &[To<'_>] = match at {
+                    Some(at) => &[To::Field("stages"), To::Item(at), To::Field("deadline")],
+                    None => &[To::Field("policy"), To::Field("deadline")],
+                };
+                let message = format!(
+                    "stage {name} has a deadline of {deadline}, but the fastest possible round takes {least}"
+                );
+                self.problem(path, message, "allow several times that");
+            }
+        }
+    }
+
+    fn check_memory(&mut self, stages: &[Stage]) {
+        for (id, device) in self.devices.iter().enumerate() {
+            let held = stages.iter().map(|stage| {
+                let shares = stage.holders.iter().filter(|h| h.contains(&DeviceId(id))).count();
+                shares as u64 * stage.share_bytes().0
+            });
+            let held = Bytes(held.sum());
+            if held > device.memory {
+                let (name, memory) = (&device.name, device.memory);
+                let message =
+                    format!("{name} has {memory} of memory and would hold {held} of weights");
+                self.problem(
+                    &[To::Field("devices")],
+                    message,
+                    "spread the stages over more devices",
+                );
+            }
+        }
+    }
+}

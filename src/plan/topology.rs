@@ -1,0 +1,245 @@
+//! The topology file: which devices there are, which model they run, and how it is coded.
+//!
+//! These are the words of the file and nothing more; `build` gives them their meaning.
+
+use serde::Deserialize;
+
+use crate::units::{Bandwidth, Bytes, Flops, Span, Speed};
+
+/// A whole file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename = "Topology", deny_unknown_fields)]
+pub struct TopologyFile {
+    pub model: ModelFile,
+    pub supervisor: MachineFile,
+    pub devices: Vec<DeviceFile>,
+    /// How stages are coded unless `stages` says otherwise.
+    pub coding: CodingFile,
+    #[serde(default)]
+    pub stages: Vec<StageFile>,
+    pub inputs: InputsFile,
+    #[serde(default)]
+    pub arrivals: ArrivalsFile,
+    /// How many requests a run sends.
+    pub requests: usize,
+    #[serde(default)]
+    pub policy: PolicyFile,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename = "Model")]
+pub enum ModelFile {
+    /// An ONNX file.
+    Onnx(String),
+    /// A well-known architecture with weights drawn from a seed.
+    Synthetic(ArchitectureFile, u64),
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename = "Architecture")]
+pub enum ArchitectureFile {
+    AlexNet,
+    Vgg16,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename = "Machine", deny_unknown_fields)]
+pub struct MachineFile {
+    pub speed: Speed,
+    #[serde(default = "memory_bandwidth")]
+    pub memory_bandwidth: Bandwidth,
+    /// The standard deviation of the logarithm of a job's time.
+    #[serde(default)]
+    pub jitter: f64,
+}
+
+/// A device, or `count` alike: `name` then is a tag they share, and they are called name-1, name-2 …
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename = "Device", deny_unknown_fields)]
+pub struct DeviceFile {
+    pub name: String,
+    #[serde(default)]
+    pub count: Option<usize>,
+    #[serde(default)]
+    pub tags: Vec<String>,
+    pub speed: Speed,
+    #[serde(default = "memory_bandwidth")]
+    pub memory_bandwidth: Bandwidth,
+    #[serde(default)]
+    pub jitter: f64,
+    pub memory: Bytes,
+    /// One way, for each message.
+    pub latency: DelayFile,
+    pub bandwidth: Bandwidth,
+}
+
+/// What LPDDR2 of a Raspberry Pi 3 gives.
+fn memory_bandwidth() -> Bandwidth {
+    Bandwidth(2e9)
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename = "Delay")]
+pub enum DelayFile {
+    Constant(Span),
+    Uniform {
+        low: Span,
+        high: Span,
+    },
+    Normal {
+        mean: Span,
+        sd: Span,
+    },
+    LogNormal {
+        median: Span,
+        sigma: f64,
+    },
+    Exponential {
+        mean: Span,
+    },
+    Pareto {
+        scale: Span,
+        shape: f64,
+    },
+    /// A CSV of low ms, high ms, density per ms, with a header line.
+    Empirical(String),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename = "Coding", deny_unknown_fields)]
+pub struct CodingFile {
+    pub code: CodeFile,
+    /// Names or tags of the devices that hold the shares, in the order of shares.
+    pub on: Vec<String>,
+    /// Names or tags of devices that hold a copy of every share and are asked on a retry.
+    #[serde(default)]
+    pub spares: Vec<String>,
+    #[serde(default)]
+    pub deadline: Option<Span>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename = "Code", deny_unknown_fields)]
+pub enum CodeFile {
+    /// k sources, no redundancy.
+    Uncoded { k: usize },
+    /// Copies: share i is source i mod k.
+    Replication { n: usize, k: usize },
+    /// k sources and their sum.
+    Parity { k: usize },
+    /// Any k of n.
+    Mds { n: usize, k: usize },
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename = "Stage", deny_unknown_fields)]
+pub struct StageFile {
+    /// The layers this is about: each a stage of its own, or with `run: Whole` all of them one.
+    pub layers: Vec<String>,
+    #[serde(default)]
+    pub run: RunFile,
+    #[serde(default)]
+    pub code: Option<CodeFile>,
+    #[serde(default)]
+    pub on: Option<Vec<String>>,
+    #[serde(default)]
+    pub spares: Option<Vec<String>>,
+    #[serde(default)]
+    pub deadline: Option<Span>,
+}
+
+/// How layers are run.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename = "Run")]
+pub enum RunFile {
+    /// Each layer split over devices by the code.
+    #[default]
+    Coded,
+    /// All of them, and what lies between, by one device; each device in `on` is a replica.
+    Whole,
+    /// By the supervisor.
+    Local,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename = "Inputs", deny_unknown_fields)]
+pub enum InputsFile {
+    /// IDX images, bytes divided by 255, and labels.
+    Idx {
+        images: String,
+        #[serde(default)]
+        labels: Option<String>,
+    },
+    /// So many tensors of uniform numbers in [0, 1), drawn from the run's seed.
+    Random { count: usize },
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename = "Arrivals", deny_unknown_fields)]
+pub enum ArrivalsFile {
+    ClosedLoop { clients: usize },
+    Poisson { per_second: f64 },
+}
+
+impl Default for ArrivalsFile {
+    fn default() -> Self {
+        Self::ClosedLoop { clients: 1 }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename = "Policy", deny_unknown_fields)]
+pub struct PolicyFile {
+    #[serde(default)]
+    pub wait: WaitFile,
+    #[serde(default = "deadline")]
+    pub deadline: Span,
+    #[serde(default = "retries")]
+    pub retries: u32,
+    #[serde(default)]
+    pub answer_within: Option<Span>,
+    /// Layers with less work than this stay with the supervisor.
+    #[serde(default = "local_below")]
+    pub local_below: Flops,
+    #[serde(default = "worst_condition")]
+    pub worst_condition: f64,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename = "Wait")]
+pub enum WaitFile {
+    #[default]
+    KthReply,
+    Everyone,
+}
+
+impl Default for PolicyFile {
+    fn default() -> Self {
+        Self {
+            wait: WaitFile::default(),
+            deadline: deadline(),
+            retries: retries(),
+            answer_within: None,
+            local_below: local_below(),
+            worst_condition: worst_condition(),
+        }
+    }
+}
+
+fn deadline() -> Span {
+    Span::from_secs(1.0)
+}
+
+fn retries() -> u32 {
+    1
+}
+
+/// Less than a microsecond on a Raspberry Pi: a message costs hundreds of times as much.
+fn local_below() -> Flops {
+    Flops(1000)
+}
+
+/// `f32` rounds at 6e-8; amplified by this, six parts in a thousand of a pre-activation are noise.
+fn worst_condition() -> f64 {
+    1e5
+}

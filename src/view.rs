@@ -1,0 +1,8 @@
+//! The looking: folds a trace into what people and programs read. Everything here is a pure function of
+//! events and plans; nothing here knows nodes or drivers, and nothing here can ask them.
+
+pub mod plan_table;
+pub mod report;
+pub mod text;
+pub mod trace;
+pub mod verdict;

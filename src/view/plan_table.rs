@@ -1,0 +1,161 @@
+//! A plan as a table: who holds what, what it costs, what may be lost, and what stays local.
+
+use serde::Serialize;
+
+use super::text::table;
+use crate::plan::{Plan, Stage, StepWork};
+use crate::units::{Bytes, DeviceId, Flops};
+
+/// What `kofn plan` says, as data.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlanView {
+    pub topology: String,
+    pub model: String,
+    pub stages: Vec<StageView>,
+    pub devices: Vec<DeviceView>,
+    pub local: Vec<LocalView>,
+    /// What the supervisor runs for each request besides decoding.
+    pub local_work: Flops,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StageView {
+    pub name: String,
+    pub kind: String,
+    pub code: String,
+    /// For each share the devices that hold it; the first is asked first.
+    pub holders: Vec<Vec<String>>,
+    /// How many shares may be lost, whichever they are.
+    pub tolerates: usize,
+    pub share_work: Flops,
+    pub share_weights: Bytes,
+    /// Sent to all holders and back, for one request.
+    pub traffic: Bytes,
+    pub deadline_ms: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DeviceView {
+    pub name: String,
+    pub shares: usize,
+    pub weights: Bytes,
+    /// For one request, when it is asked first.
+    pub work: Flops,
+    pub traffic: Bytes,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LocalView {
+    pub layer: String,
+    pub why: String,
+}
+
+impl PlanView {
+    pub fn of(plan: &Plan) -> Self {
+        let local = plan.locals.iter();
+        let steps = plan.steps.iter().map(|step| match &step.work {
+            StepWork::Local(segment) => segment.work,
+            StepWork::Stage(_) => Flops(0),
+        });
+        Self {
+            topology: plan.name.clone(),
+            model: plan.network.name.clone(),
+            stages: plan.stages.iter().map(|stage| stage_view(plan, stage)).collect(),
+            devices: (0..plan.devices.len()).map(|id| device_view(plan, DeviceId(id))).collect(),
+            local: local
+                .map(|(layer, why)| LocalView { layer: layer.clone(), why: why.clone() })
+                .collect(),
+            local_work: steps.fold(Flops(0), |sum, work| sum + work),
+        }
+    }
+
+    pub fn to_text(&self) -> String {
+        let mut parts = vec![format!("{} running {}", self.topology, self.model)];
+        parts.push(self.stage_table());
+        parts.push(self.device_table());
+        if !self.local.is_empty() {
+            let lines = self.local.iter().map(|l| format!("  {} stays local: {}", l.layer, l.why));
+            parts.push(lines.collect::<Vec<_>>().join("\n"));
+        }
+        parts.push(format!("The supervisor itself computes {} a request.", self.local_work));
+        parts.join("\n\n")
+    }
+
+    fn stage_table(&self) -> String {
+        let rows = self.stages.iter().map(|stage| {
+            let first = stage.holders.iter().map(|holders| holders[0].as_str());
+            let spares = stage.holders.iter().map(|holders| holders.len() - 1).max().unwrap_or(0);
+            let spares = if spares > 0 { format!(" (+{spares} spare)") } else { String::new() };
+            vec![
+                stage.name.clone(),
+                stage.kind.clone(),
+                stage.code.clone(),
+                format!("any {}", stage.tolerates),
+                stage.share_work.to_string(),
+                stage.share_weights.to_string(),
+                stage.traffic.to_string(),
+                format!("{}{spares}", first.collect::<Vec<_>>().join(" ")),
+            ]
+        });
+        let heads = [
+            "stage",
+            "kind",
+            "code",
+            "may lose",
+            "work/share",
+            "weights/share",
+            "traffic",
+            "holders",
+        ];
+        table(&heads, rows, &[0, 1, 2, 7])
+    }
+
+    fn device_table(&self) -> String {
+        let rows = self.devices.iter().map(|device| {
+            vec![
+                device.name.clone(),
+                device.shares.to_string(),
+                device.weights.to_string(),
+                device.work.to_string(),
+                device.traffic.to_string(),
+            ]
+        });
+        table(&["device", "shares", "weights", "work/request", "traffic/request"], rows, &[0])
+    }
+}
+
+fn stage_view(plan: &Plan, stage: &Stage) -> StageView {
+    let name = |device: &DeviceId| plan.devices[device.0].name.clone();
+    StageView {
+        name: stage.name.clone(),
+        kind: stage.kind(),
+        code: stage.code.name(),
+        holders: stage.holders.iter().map(|h| h.iter().map(name).collect()).collect(),
+        tolerates: stage.code.tolerates(),
+        share_work: stage.share_work(),
+        share_weights: stage.share_bytes(),
+        traffic: Bytes(stage.code.shares() as u64 * (stage.input_bytes + stage.reply_bytes()).0),
+        deadline_ms: stage.deadline.as_millis(),
+    }
+}
+
+fn device_view(plan: &Plan, device: DeviceId) -> DeviceView {
+    let mut view = DeviceView {
+        name: plan.devices[device.0].name.clone(),
+        shares: 0,
+        weights: Bytes(0),
+        work: Flops(0),
+        traffic: Bytes(0),
+    };
+    for stage in &plan.stages {
+        for holders in stage.holders.iter().filter(|holders| holders.contains(&device)) {
+            view.shares += 1;
+            view.weights = view.weights + stage.share_bytes();
+            if holders[0] == device {
+                view.work = view.work + stage.share_work();
+                view.traffic = view.traffic + stage.input_bytes + stage.reply_bytes();
+            }
+        }
+    }
+    view
+}

@@ -1,0 +1,129 @@
+//! Models cut in pieces give what the whole gives, and the whole gives what PyTorch gave.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use kofn::maths::Tensor;
+use kofn::maths::chance::Seed;
+use kofn::model::cut::{Mark, PieceKind, Pieces};
+use kofn::model::images::parse_idx;
+use kofn::model::synthetic::Architecture;
+use kofn::model::{Network, Whole};
+use ndarray::IxDyn;
+
+fn models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("topologies/models")
+}
+
+fn open(name: &str) -> Network {
+    Network::open(&models().join(format!("{name}.onnx"))).expect("a shipped model opens")
+}
+
+fn images() -> Vec<Tensor> {
+    let file = std::fs::read(models().join("fashion-test1000-images-idx3-ubyte")).expect("shipped");
+    let idx = parse_idx(&file).expect("shipped");
+    let image = |bytes: &[u8]| {
+        let pixels = bytes.iter().map(|byte| f32::from(*byte) / 255.0).collect();
+        Tensor::from_shape_vec(IxDyn(&[1, 1, 28, 28]), pixels).expect("28 × 28")
+    };
+    idx.bytes.chunks_exact(784).map(image).collect()
+}
+
+/// PyTorch's logits: an npy file of 1000 × 10 `f32` behind a header that ends in a newline.
+fn torch_logits(name: &str) -> Vec<f32> {
+    let file = std::fs::read(models().join(format!("{name}-logits-f32.npy"))).expect("shipped");
+    let data = &file[file.len() - 40_000..];
+    data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+}
+
+/// Runs pieces one after the other, linear layers with their plain weights.
+fn run(network: &Network, pieces: &Pieces, inputs: &[Tensor]) -> Vec<Tensor> {
+    let mut values: BTreeMap<usize, Tensor> = inputs.iter().cloned().enumerate().collect();
+    for piece in &pieces.pieces {
+        let inputs: Vec<Tensor> = piece.inputs.iter().map(|wire| values[wire].clone()).collect();
+        let outputs = match &piece.kind {
+            PieceKind::Layer(layer) => {
+                let layer = &network.layers[*layer];
+                let result = layer.op.apply(&layer.weights, &inputs[0]);
+                let bias = layer.bias.as_ref().map(|bias| &bias[..]);
+                vec![layer.op.assemble(&[&result], layer.op.rows, bias)]
+            }
+            PieceKind::Local(segment) | PieceKind::Function(_, segment) => {
+                segment.run(&inputs).expect("a segment runs")
+            }
+        };
+        values.extend(piece.outputs.iter().copied().zip(outputs));
+    }
+    pieces.outputs.iter().map(|wire| values[wire].clone()).collect()
+}
+
+fn largest_difference(a: &Tensor, b: &Tensor) -> f32 {
+    assert_eq!(a.shape(), b.shape());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn the_whole_model_gives_pytorchs_logits() {
+    for name in ["lenet5-fashion", "vgglite-fashion", "tinyvit-fashion"] {
+        let whole: Whole = open(name).whole().expect("runs");
+        let logits = torch_logits(name);
+        for (image, want) in images().iter().zip(logits.chunks_exact(10)).step_by(10) {
+            let got = &whole.run(std::slice::from_ref(image)).expect("runs")[0];
+            let worst = got.iter().zip(want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst < 1e-4, "{name}: {worst}");
+        }
+    }
+}
+
+#[test]
+fn cut_at_every_layer_the_pieces_give_what_the_whole_gives() {
+    for (name, layers) in [("lenet5-fashion", 5), ("vgglite-fashion", 8), ("tinyvit-fashion", 26)] {
+        let network = open(name);
+        assert_eq!(network.layers.len(), layers, "{name}: {:?}", network.layers);
+        let pieces = network.cut(&vec![Mark::Coded; layers]).expect("cuts");
+        let whole = network.whole().expect("runs");
+        for image in images().iter().step_by(50) {
+            let image = std::slice::from_ref(image);
+            let got = run(&network, &pieces, image);
+            let want = whole.run(image).expect("runs");
+            assert!(largest_difference(&got[0], &want[0]) < 2e-5, "{name}");
+        }
+    }
+}
+
+#[test]
+fn function_stages_take_the_operators_around_their_layers_along() {
+    let network = open("lenet5-fashion");
+    let marks = [Mark::Function(0), Mark::Function(0), Mark::Coded, Mark::Local, Mark::Local];
+    let pieces = network.cut(&marks).expect("cuts");
+    let kinds: Vec<&str> = pieces
+        .pieces
+        .iter()
+        .map(|piece| match &piece.kind {
+            PieceKind::Function(..) => "function",
+            PieceKind::Layer(_) => "layer",
+            PieceKind::Local(_) => "local",
+        })
+        .collect();
+    assert_eq!(kinds, ["function", "layer", "local"], "pooling runs where the convolutions run");
+    let image = &images()[..1];
+    let whole = network.whole().expect("runs").run(image).expect("runs");
+    assert!(largest_difference(&run(&network, &pieces, image)[0], &whole[0]) < 2e-5);
+}
+
+#[test]
+fn alexnet_with_drawn_weights_has_the_papers_shapes() {
+    let network = Architecture::AlexNet.network(Seed(1)).expect("types");
+    let parameters: usize = network.layers.iter().map(|layer| layer.weights.len()).sum();
+    let names: Vec<&str> = network.layers.iter().map(|layer| layer.name.as_str()).collect();
+    assert_eq!(names, ["conv1", "conv2", "conv3", "conv4", "conv5", "fc1", "fc2", "fc3"]);
+    assert_eq!(parameters, 60_954_656, "61 M without biases");
+    let pieces = network.cut(&[Mark::Coded; 8]).expect("cuts");
+    let input =
+        Tensor::from_shape_fn(IxDyn(&[1, 3, 227, 227]), |at| (at[2] * at[3] % 17) as f32 / 17.0);
+    let input = std::slice::from_ref(&input);
+    let whole = network.whole().expect("runs").run(input).expect("runs");
+    let largest = whole[0].iter().fold(0.0f32, |a, b| a.max(b.abs()));
+    let difference = largest_difference(&run(&network, &pieces, input)[0], &whole[0]);
+    assert!(difference < 1e-4 * largest, "{difference} of {largest}");
+}
