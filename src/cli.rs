@@ -4,7 +4,7 @@ mod check;
 mod plan;
 mod run;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -133,6 +133,6 @@ fn say(text: &str) {
 }
 
 /// A path as it would be typed again.
-fn shown(path: &PathBuf) -> String {
+fn shown(path: &Path) -> String {
     path.display().to_string()
 }

@@ -1,3 +1,77 @@
+//! kofn runs a neural network across devices that crash, crawl, hang and lie, and answers anyway.
+//!
+//! Every layer's work is coded, so that any k of n devices are enough: the answer is decoded from
+//! whatever has already arrived. This page is the architecture; the README shows the thing at work.
+//!
+//! # The path the data takes
+//!
+//! ```text
+//!  topologies/lenet5.ron ─┐                                          fault-plans/one-dies.ron
+//!      model.onnx ────────┤                                                     │
+//!                         ▼                                                     ▼
+//!   Topology × Model ──► Plan { stages: layer + code + holders + deadline }  FaultPlan
+//!                         │ deploy shares                                       │
+//!                         ▼                                                     ▼
+//!      Client       ┌─ Supervisor ─┐  Task   ┌─ Device 0..n-1 ─┐              Chaos
+//!    input x ─────► │ round r      │ ──────► │ its share       │                │ begins / ends
+//!                   │ scatter      │ ◄────── │ one job a time  │                ▼
+//!                   │ gather       │  Reply  └─────────────────┘             Weather ── drops, lags,
+//!                   │ enough? ─────┼─ no ──► wait to the deadline, then ask      slows: between the
+//!                   │ decode       │         again or say "unrecoverable"        nodes, never in them
+//!                   │ local layers │ (bias, activation, pooling, attention)
+//!                   └──┬───────────┘
+//!                      ▼ next stage … ► answer ► Client compares it with the whole model's
+//!
+//!   every step above ──► Event ──► trace ──► folds ──► text · JSON · verdict
+//! ```
+//!
+//! A layer `y = W x` is split into k blocks of output rows, the **sources**. A **code** (n, k) mixes
+//! their weights into n **shares**, one a device, before any request comes. Each device computes
+//! its share times x. As mixing commutes with the product, the results of any k shares (for an MDS
+//! code) mix back to the results of the sources; bias and activation follow after that. Nothing is
+//! decoded when the plain shares come first: their results are read where they lie.
+//!
+//! # Floors
+//!
+//! Imports point down only; `tests/floors.rs` holds this table against the source.
+//!
+//! | floor | room | what is in it | must not know |
+//! |---|---|---|---|
+//! | 0 | [`units`] | moments, spans, sizes, speeds, ids; parsed and printed | everything |
+//! | 1 | [`maths`] | mixing of blocks, the product, small dense `f64`, seeded chance | devices, time, files |
+//! | 2 | [`code`] | one trait, one file a code | what its blocks mean |
+//! | 2 | [`model`] | ONNX → linear layers, local segments, the whole model that is the truth | codes, devices |
+//! | 3 | [`plan`] | topology file × model, fault-plan file, all checked | actors, who is alive |
+//! | 4 | [`event`] | everything that can be seen to happen | who emits or reads it |
+//! | 5 | [`node`] | supervisor, device, client, chaos: plain structs | actix, clocks, async |
+//! | 6 | [`drive`] | the one actor, the weather, virtual and real time | view |
+//! | 6 | [`view`] | report, verdict, trace and plan as text and data | node, drive |
+//! | 7 | [`cli`] | one short file a command | – |
+//!
+//! # Where to start reading
+//!
+//! [`code::Code`] (and `parity.rs`, the smallest that repairs anything), then [`node::Supervisor`], then
+//! `drive/run.rs`, which carries out what nodes want. To add a code, see [`code`]; to add a fault
+//! kind, `plan/fault_plan.rs` and `drive/weather.rs`.
+//!
+//! # Invariants
+//!
+//! 1. Below [`drive`] nobody reads a clock, draws entropy or waits. `clippy.toml` forbids it.
+//! 2. Nothing iterates a hash map.
+//! 3. [`node::Node::handle`] cannot fail. What goes wrong is an event.
+//! 4. A step's effects are carried out, in order, before that node's next step.
+//! 5. Faults exist only in the weather. A device does not know that it is slow.
+//! 6. Events are the only way out. Viewers cannot ask.
+//! 7. **A wrong answer is never given as a right one.** Too few arrivals, or a set that would amplify
+//!    rounding beyond the policy: wait, ask again, or say *unrecoverable*.
+//! 8. Every accepted request ends exactly once: answered, or failed with a reason.
+//! 9. Exact codes agree with the whole model to rounding. With all plain shares in hand, the bits
+//!    are those of the undivided layer through the same kernels.
+//! 10. Serde appears only at the doors: topology, fault plan, event, report.
+//! 11. On one machine the same build, files and seed give the same trace, byte for byte.
+//! 12. A draw of chance depends on the seed and on what it is for, never on how many came before: a
+//!     run and its twin without faults differ by the faults alone.
+
 pub mod cli;
 pub mod code;
 pub mod drive;
@@ -8,8 +82,3 @@ pub mod node;
 pub mod plan;
 pub mod units;
 pub mod view;
-
-/// (placeholder)
-pub(crate) fn quietly<T>(work: impl FnOnce() -> T) -> T {
-    work()
-}

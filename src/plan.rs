@@ -67,8 +67,10 @@ pub struct Device {
     pub tags: Vec<String>,
     pub machine: Machine,
     pub memory: Bytes,
-    /// One way, for each message.
+    /// Of each message to the device.
     pub latency: Delay,
+    /// Of each message from it.
+    pub reply_latency: Delay,
     /// Of its link, each way.
     pub bandwidth: Bandwidth,
 }

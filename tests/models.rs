@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use kofn::code::Mds;
 use kofn::maths::Tensor;
 use kofn::maths::chance::Seed;
 use kofn::model::cut::{Mark, PieceKind, Pieces};
 use kofn::model::images::parse_idx;
 use kofn::model::synthetic::Architecture;
 use kofn::model::{Network, Whole};
-use ndarray::IxDyn;
+use kofn::plan::CodedLayer;
+use ndarray::{Dimension, IxDyn};
 
 fn models() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("topologies/models")
@@ -126,4 +128,30 @@ fn alexnet_with_drawn_weights_has_the_papers_shapes() {
     let largest = whole[0].iter().fold(0.0f32, |a, b| a.max(b.abs()));
     let difference = largest_difference(&run(&network, &pieces, input)[0], &whole[0]);
     assert!(difference < 1e-4 * largest, "{difference} of {largest}");
+}
+
+#[test]
+fn with_all_plain_shares_the_bits_are_those_of_the_undivided_layer() {
+    for name in ["lenet5-fashion", "vgglite-fashion", "tinyvit-fashion"] {
+        for layer in &open(name).layers {
+            let x = Tensor::from_shape_fn(IxDyn(&layer.op.input), |at| {
+                let flat: usize = at.slice().iter().fold(7, |sum, i| sum * 31 + i);
+                (flat % 101) as f32 / 101.0 - 0.4
+            });
+            let undivided = {
+                let result = layer.op.apply(&layer.weights, &x);
+                let bias = layer.bias.as_ref().map(|bias| &bias[..]);
+                layer.op.assemble(&[&result], layer.op.rows, bias)
+            };
+            let code = Mds::new(6, 4);
+            let coded = CodedLayer::new(layer.clone(), 4);
+            let results: Vec<Tensor> = (0..4)
+                .map(|share| coded.encode(&code, share).run(std::slice::from_ref(&x)))
+                .map(|result| result.expect("a share runs").remove(0))
+                .collect();
+            let blocks: Vec<&[f32]> =
+                results.iter().map(|result| result.as_slice().expect("plain")).collect();
+            assert_eq!(coded.assemble(&blocks), undivided, "{name}: {}", layer.name);
+        }
+    }
 }

@@ -43,7 +43,7 @@ pub(super) fn check(args: &CheckArgs) -> anyhow::Result<Exit> {
 }
 
 /// A plan's verdict, and if it is not a pass how to see it again.
-fn verdict(path: &PathBuf, outcome: &Outcome, options: &RunOptions) -> String {
+fn verdict(path: &Path, outcome: &Outcome, options: &RunOptions) -> String {
     let checks = outcome.report.verdict.as_ref().map(text::verdict).unwrap_or_default();
     let seed = outcome.report.seed;
     let mut said = format!("{} · seed {seed} · {checks}", shown(path));

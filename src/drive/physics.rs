@@ -39,7 +39,11 @@ impl Links {
         let free = &mut self.free[device.0][way as usize];
         *free = (*free).max(now) + spec.bandwidth.time_for(size);
         let ids = [&[device.0 as u64, way as u64], identity].concat();
-        *free + spec.latency.draw(&mut self.seed.stream(Purpose::Latency, &ids))
+        let latency = match way {
+            Way::ToDevice => &spec.latency,
+            Way::FromDevice => &spec.reply_latency,
+        };
+        *free + latency.draw(&mut self.seed.stream(Purpose::Latency, &ids))
     }
 }
 

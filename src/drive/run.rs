@@ -61,7 +61,7 @@ pub(super) struct Run<'w, P> {
     queue: BinaryHeap<Reverse<Entry>>,
     causes: u64,
     trace: Trace,
-    /// Requests that have not ended.
+    /// Requests that have neither been judged nor failed.
     open: usize,
     /// Whether some fault waits for an event.
     chaos_watches: bool,
@@ -195,7 +195,7 @@ impl<'w, P: Pace> Run<'w, P> {
     }
 
     fn note(&mut self, at: Time, event: Event) {
-        if matches!(event, Event::Answered { .. } | Event::Failed { .. }) {
+        if matches!(event, Event::Judged { .. } | Event::Failed { .. }) {
             self.open -= 1;
         }
         let record = Record { at, event };

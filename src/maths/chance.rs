@@ -68,7 +68,11 @@ pub enum Delay {
         scale: Span,
         shape: f64,
     },
-    Empirical(Arc<Histogram>),
+    /// As measured, less what was measured along with it.
+    Empirical {
+        histogram: Arc<Histogram>,
+        less: Span,
+    },
 }
 
 impl Delay {
@@ -88,7 +92,9 @@ impl Delay {
             Self::Pareto { scale, shape } => {
                 *scale * Pareto::new(1.0, *shape).expect(CHECKED).sample(rng)
             }
-            Self::Empirical(histogram) => histogram.draw(rng),
+            Self::Empirical { histogram, less } => {
+                Span(histogram.draw(rng).0.saturating_sub(less.0))
+            }
         }
     }
 
@@ -99,7 +105,10 @@ impl Delay {
             Self::Uniform { low, .. } => *low,
             Self::Pareto { scale, .. } => *scale,
             Self::Normal { .. } | Self::LogNormal { .. } | Self::Exponential { .. } => Span::ZERO,
-            Self::Empirical(histogram) => histogram.bins.first().map_or(Span::ZERO, |bin| bin.low),
+            Self::Empirical { histogram, less } => {
+                let least = histogram.bins.first().map_or(0, |bin| bin.low.0);
+                Span(least.saturating_sub(less.0))
+            }
         }
     }
 }
@@ -174,8 +183,11 @@ mod tests {
     #[test]
     fn a_histogram_is_drawn_in_proportion_to_its_densities() {
         let rows = [(-5.0, 0.0, 1.0), (0.0, 10.0, 0.03), (10.0, 20.0, 0.0), (20.0, 30.0, 0.01)];
-        let delay = Delay::Empirical(Arc::new(Histogram::from_densities(&rows).expect("weight")));
+        let histogram = Arc::new(Histogram::from_densities(&rows).expect("weight"));
+        let delay = Delay::Empirical { histogram: histogram.clone(), less: Span::ZERO };
         assert!((mean(&delay) - (0.75 * 5.0 + 0.25 * 25.0)).abs() < 0.2);
+        let shifted = Delay::Empirical { histogram, less: Span::from_millis(10.0) };
+        assert!((mean(&shifted) - 0.25 * 15.0).abs() < 0.2, "draws below it are zero");
         assert_eq!(Histogram::from_densities(&[(0.0, 1.0, 0.0)]), None, "nothing to draw from");
     }
 

@@ -15,6 +15,8 @@ use crate::units::{Bytes, Flops};
 /// The operator without its weights: how an activation becomes columns, and results an output.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearOp {
+    /// The shape of the activation.
+    pub input: Vec<usize>,
     pub groups: usize,
     /// Output rows of each group.
     pub rows: usize,
@@ -77,12 +79,7 @@ impl LinearOp {
 
     /// The size of the layer's input.
     pub fn input_bytes(&self) -> Bytes {
-        Bytes(
-            4 * match &self.lowering {
-                Lowering::Permute { .. } => self.groups * self.depth * self.columns,
-                Lowering::Patches(p) => p.batch * p.channels * p.input.iter().product::<usize>(),
-            } as u64,
-        )
+        Bytes(4 * self.input.iter().product::<usize>() as u64)
     }
 
     /// Pre-activations without bias: (groups, rows, columns) row-major, for weights of

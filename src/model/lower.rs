@@ -15,7 +15,7 @@ pub(super) enum Lowered {
     Local(String),
     Layer {
         kind: String,
-        op: LinearOp,
+        op: Box<LinearOp>,
         weights: Vec<f32>,
         bias: Option<Vec<f32>>,
     },
@@ -104,6 +104,7 @@ fn convolution(graph: &TypedModel, node: &TypedNode, conv: &Conv) -> Result<Lowe
         _ => bias.iter().copied().collect(),
     };
     let op = LinearOp {
+        input,
         groups,
         rows,
         depth: spec.input_channels / conv.group * kernel_size,
@@ -118,7 +119,7 @@ fn convolution(graph: &TypedModel, node: &TypedNode, conv: &Conv) -> Result<Lowe
     let sizes: Vec<String> = spec.kernel_shape.iter().map(ToString::to_string).collect();
     let kind = format!("conv {}", sizes.join("×"));
     let bias = bias.iter().any(|b| *b != 0.0).then_some(bias);
-    Ok(Lowered::Layer { kind, op, weights, bias })
+    Ok(Lowered::Layer { kind, op: Box::new(op), weights, bias })
 }
 
 /// The last three entries, filled up in front.
@@ -212,6 +213,7 @@ fn product_of(
     let mut axes: Vec<usize> = (0..y_order.len()).collect();
     axes.sort_by_key(|axis| y_order[*axis]);
     let op = LinearOp {
+        input: x.to_vec(),
         groups: size(&roles.group, &in_x, x),
         rows: size(&roles.row, &in_w, w.shape()),
         depth: size(&roles.depth, &in_x, x),
@@ -221,5 +223,5 @@ fn product_of(
     };
     let w_axes = complete(w_axes, w.ndim());
     let weights = w.view().permuted_axes(&w_axes[..]).iter().copied().collect();
-    Lowered::Layer { kind: "dense".to_owned(), op, weights, bias: None }
+    Lowered::Layer { kind: "dense".to_owned(), op: Box::new(op), weights, bias: None }
 }

@@ -65,7 +65,7 @@ impl Network {
                 Lowered::Layer { kind, op, weights, bias } => layers.push(Layer {
                     name: name(),
                     kind,
-                    op: Arc::new(op),
+                    op: op.into(),
                     weights: Arc::new(weights),
                     bias: bias.map(Arc::new),
                     node,

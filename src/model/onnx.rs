@@ -1,12 +1,11 @@
 //! The door for ONNX: a file becomes a typed graph with concrete shapes, or one clear message.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use tract_onnx::pb::ModelProto;
 use tract_onnx::tract_hir::internal::*;
 
-use super::Unusable;
+use super::{Unusable, guard};
 
 /// Reads and types the model in a file.
 pub(super) fn open(path: &Path) -> Result<TypedModel, Unusable> {
@@ -29,17 +28,10 @@ fn guarded(
     context: &str,
     work: impl FnOnce() -> TractResult<TypedModel>,
 ) -> Result<TypedModel, Unusable> {
-    match crate::quietly(|| catch_unwind(AssertUnwindSafe(work))) {
+    match guard::guarded(work) {
         Ok(Ok(model)) => Ok(model),
         Ok(Err(error)) => Err(Unusable::because(context, &error)),
-        Err(panic) => {
-            let said = panic
-                .downcast_ref::<String>()
-                .cloned()
-                .or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
-                .unwrap_or_default();
-            Err(Unusable(format!("{context}: the parser gave up: {said}")))
-        }
+        Err(said) => Err(Unusable(format!("{context}: the parser gave up: {said}"))),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::code::{Code, Mds, Parity, Replication, Uncoded};
 use crate::maths::chance::{Delay, Histogram, Seed};
 use crate::model::Network;
 use crate::model::synthetic::Architecture;
-use crate::units::DeviceId;
+use crate::units::{DeviceId, Span};
 
 impl Plan {
     /// Reads a topology and everything it names.
@@ -109,7 +109,11 @@ fn devices(source: &Source, files: &[DeviceFile], problems: &mut Vec<Problem>) -
             problems.push(source.problem(&field("bandwidth"), message, "give a positive rate"));
         }
         let latency = delay(source, &field("latency"), &file.latency, problems);
-        let latency = latency.unwrap_or(Delay::Constant(crate::units::Span::ZERO));
+        let latency = latency.unwrap_or(Delay::Constant(Span::ZERO));
+        let reply_latency = file.reply_latency.as_ref();
+        let reply_latency =
+            reply_latency.and_then(|file| delay(source, &field("reply_latency"), file, problems));
+        let reply_latency = reply_latency.unwrap_or_else(|| latency.clone());
         let (names, mut tags) = match file.count {
             None => (vec![file.name.clone()], Vec::new()),
             Some(count) => {
@@ -128,8 +132,9 @@ fn devices(source: &Source, files: &[DeviceFile], problems: &mut Vec<Problem>) -
                 let message = format!("there are two devices called \"{name}\"");
                 problems.push(source.problem(&field("name"), message, "rename one"));
             }
-            let (machine, latency, tags) = (machine.clone(), latency.clone(), tags.clone());
-            devices.push(Device { name, tags, machine, memory, latency, bandwidth });
+            let (machine, tags) = (machine.clone(), tags.clone());
+            let (latency, reply_latency) = (latency.clone(), reply_latency.clone());
+            devices.push(Device { name, tags, machine, memory, latency, reply_latency, bandwidth });
         }
     }
     if devices.is_empty() {
@@ -175,13 +180,13 @@ pub(super) fn delay(
             }
             Delay::Pareto { scale: *scale, shape: *shape }
         }
-        DelayFile::Empirical(named) => {
-            let read = std::fs::read_to_string(source.resolve(named));
+        DelayFile::Empirical { csv, less } => {
+            let read = std::fs::read_to_string(source.resolve(csv));
             match read.map_err(|error| error.to_string()).and_then(|text| histogram(&text)) {
-                Ok(histogram) => Delay::Empirical(Arc::new(histogram)),
+                Ok(histogram) => Delay::Empirical { histogram: Arc::new(histogram), less: *less },
                 Err(why) => {
                     refuse(
-                        format!("\"{named}\" cannot be used: {why}"),
+                        format!("\"{csv}\" cannot be used: {why}"),
                         "name a CSV of low ms, high ms, density per ms, with a header line",
                     );
                     return None;

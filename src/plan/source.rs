@@ -152,7 +152,7 @@ impl std::error::Error for Problems {}
 struct Tree {
     key: Option<String>,
     span: Range<usize>,
-    children: Vec<Tree>,
+    children: Vec<Self>,
 }
 
 /// Walks RON that is known to be well formed; on anything else it only must not hang or panic.

@@ -260,11 +260,11 @@ impl Assigner<'_> {
                 .holders
                 .iter()
                 .map(|holders| {
-                    let Device { machine, latency, bandwidth, .. } = &self.devices[holders[0].0];
+                    let Device { machine, latency, reply_latency, bandwidth, .. } =
+                        &self.devices[holders[0].0];
                     let travels = Bytes(stage.input_bytes.0 + stage.reply_bytes().0);
-                    let least = latency.least();
                     let compute = machine.speed.time_for(stage.share_work());
-                    least + least + bandwidth.time_for(travels) + compute
+                    latency.least() + reply_latency.least() + bandwidth.time_for(travels) + compute
                 })
                 .collect();
             fastest.sort();

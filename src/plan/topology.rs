@@ -70,6 +70,9 @@ pub struct DeviceFile {
     pub memory: Bytes,
     /// One way, for each message.
     pub latency: DelayFile,
+    /// On the way back, if that differs.
+    #[serde(default)]
+    pub reply_latency: Option<DelayFile>,
     pub bandwidth: Bandwidth,
 }
 
@@ -102,7 +105,12 @@ pub enum DelayFile {
         shape: f64,
     },
     /// A CSV of low ms, high ms, density per ms, with a header line.
-    Empirical(String),
+    Empirical {
+        csv: String,
+        /// Taken off every draw: what was measured along with the delay.
+        #[serde(default)]
+        less: Span,
+    },
 }
 
 #[derive(Clone, Debug, Deserialize)]

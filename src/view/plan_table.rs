@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::text::table;
-use crate::plan::{Plan, Stage, StepWork};
+use crate::plan::{Plan, Stage, StageWork, StepWork};
 use crate::units::{Bytes, DeviceId, Flops};
 
 /// What `kofn plan` says, as data.
@@ -14,6 +14,8 @@ pub struct PlanView {
     pub stages: Vec<StageView>,
     pub devices: Vec<DeviceView>,
     pub local: Vec<LocalView>,
+    /// What could be done better.
+    pub notes: Vec<String>,
     /// What the supervisor runs for each request besides decoding.
     pub local_work: Flops,
 }
@@ -65,6 +67,7 @@ impl PlanView {
             local: local
                 .map(|(layer, why)| LocalView { layer: layer.clone(), why: why.clone() })
                 .collect(),
+            notes: plan.stages.iter().filter_map(note).collect(),
             local_work: steps.fold(Flops(0), |sum, work| sum + work),
         }
     }
@@ -77,6 +80,7 @@ impl PlanView {
             let lines = self.local.iter().map(|l| format!("  {} stays local: {}", l.layer, l.why));
             parts.push(lines.collect::<Vec<_>>().join("\n"));
         }
+        parts.extend(self.notes.iter().map(|note| format!("note: {note}")));
         parts.push(format!("The supervisor itself computes {} a request.", self.local_work));
         parts.join("\n\n")
     }
@@ -137,6 +141,17 @@ fn stage_view(plan: &Plan, stage: &Stage) -> StageView {
         traffic: Bytes(stage.code.shares() as u64 * (stage.input_bytes + stage.reply_bytes()).0),
         deadline_ms: stage.deadline.as_millis(),
     }
+}
+
+/// Says so if some source is nothing but padding: its device computes zeros.
+fn note(stage: &Stage) -> Option<String> {
+    let StageWork::Layer(layer) = &stage.work else { return None };
+    let (rows, k) = (layer.op().rows, stage.code.sources());
+    let real = rows.div_ceil(layer.rows_per_source());
+    (real < k).then(|| {
+        let name = &stage.name;
+        format!("{name}: {rows} rows fill only {real} of {k} sources; k = {real} costs the same")
+    })
 }
 
 fn device_view(plan: &Plan, device: DeviceId) -> DeviceView {

@@ -62,7 +62,7 @@ pub struct StageReport {
     pub worst_condition: f64,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct DeviceReport {
     pub name: String,
     pub tasks: usize,
@@ -177,12 +177,6 @@ impl Report {
     /// Whether some planned fault never struck.
     pub fn some_fault_never_struck(&self) -> bool {
         self.faults.iter().any(|fault| fault.at_ms.is_none())
-    }
-}
-
-impl Default for DeviceReport {
-    fn default() -> Self {
-        Self { name: String::new(), tasks: 0, used: 0, late: 0, lost: 0 }
     }
 }
 

@@ -1,0 +1,34 @@
+//! Same build, files and seed: same bytes, in any process.
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+
+use support::root;
+
+/// Runs the program in a process of its own and gives the bytes of its trace and of its report.
+fn run(folder: &Path, name: &str, seed: &str) -> (Vec<u8>, Vec<u8>) {
+    let trace = folder.join(name);
+    let output = Command::new(env!("CARGO_BIN_EXE_kofn"))
+        .current_dir(root())
+        .args(["run", "topologies/lenet5.ron", "--faults", "fault-plans/lossy-link.ron"])
+        .args(["--requests", "200", "--seed", seed, "--format", "json", "--trace"])
+        .arg(&trace)
+        .output()
+        .expect("the program starts");
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    (std::fs::read(trace).expect("a trace was written"), output.stdout)
+}
+
+#[test]
+fn two_processes_write_the_same_bytes_and_another_seed_writes_others() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (first, report) = run(folder.path(), "first.jsonl", "7");
+    let (second, again) = run(folder.path(), "second.jsonl", "7");
+    assert!(first.len() > 100_000, "a trace of {} bytes", first.len());
+    assert!(first == second, "the traces differ");
+    assert_eq!(report, again);
+    let (other, _) = run(folder.path(), "other.jsonl", "8");
+    assert!(first != other, "the seed matters");
+}

@@ -1,0 +1,58 @@
+//! Virtual and real time run the same nodes and give the same answers.
+
+mod support;
+
+use kofn::drive::{Clock, Setup, Trace};
+use kofn::event::Event;
+use kofn::plan::{Fault, FaultKind, Phase, Trigger};
+use kofn::units::{DeviceId, RequestId, Span};
+use support::{answers, count, plan, setup, simulate};
+
+fn live(setup: &Setup) -> Trace {
+    setup.run(Clock::Live, &mut |_| {}).expect("the run ends")
+}
+
+#[test]
+fn without_a_code_both_give_the_same_bits() {
+    let setup = setup(&plan("lenet5-uncoded"), 50);
+    assert_eq!(answers(&live(&setup)), answers(&simulate(&setup)));
+}
+
+#[test]
+fn with_a_code_both_name_the_same_classes() {
+    let setup = setup(&plan("lenet5"), 50);
+    let classes = |trace: &Trace| -> Vec<(RequestId, usize)> {
+        answers(trace).into_iter().map(|(request, _, top1, _)| (request, top1)).collect()
+    };
+    let (real, simulated) = (live(&setup), simulate(&setup));
+    assert_eq!(classes(&real), classes(&simulated));
+    assert!(answers(&real).iter().all(|(_, error, ..)| *error <= 1e-4));
+}
+
+fn dies_in_mid_layer(lasts: Option<Span>) -> Fault {
+    let request = RequestId(3);
+    let stage = kofn::units::StageId(2);
+    let trigger = Trigger::AtStage { request, stage, phase: Phase::FirstReply };
+    Fault { trigger, who: vec![DeviceId(1)], what: FaultKind::Crash, lasts }
+}
+
+#[test]
+fn in_real_time_too_a_device_may_die_in_mid_layer_and_all_is_answered() {
+    let setup = setup(&plan("lenet5"), 30).with_faults(vec![dies_in_mid_layer(None)]);
+    let trace = live(&setup);
+    assert_eq!(answers(&trace).len(), 30);
+    assert_eq!(count(&trace, |event| matches!(event, Event::Died { .. })), 1);
+    let died = trace.iter().position(|r| matches!(r.event, Event::Died { .. })).expect("it died");
+    let after = trace[died..]
+        .iter()
+        .filter(|record| matches!(record.event, Event::Arrived { device: DeviceId(1), .. }));
+    assert_eq!(after.count(), 0, "the dead do not answer");
+}
+
+#[test]
+fn in_real_time_too_a_device_that_comes_back_is_deployed_again() {
+    let fault = dies_in_mid_layer(Some(Span::from_millis(2.0)));
+    let trace = live(&setup(&plan("lenet5"), 300).with_faults(vec![fault]));
+    assert_eq!(answers(&trace).len(), 300);
+    assert_eq!(count(&trace, |event| matches!(event, Event::Deployed { shares: 5, .. })), 1);
+}

@@ -1,0 +1,61 @@
+//! What several tests need: the shipped files, and runs of them.
+#![allow(dead_code, reason = "each test uses a part of this")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kofn::drive::{Clock, Setup, Trace};
+use kofn::event::Event;
+use kofn::maths::chance::Seed;
+use kofn::plan::{Fault, FaultKind, FaultPlan, Plan, Trigger};
+use kofn::units::{DeviceId, RequestId, Time};
+
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+pub(crate) fn topology(name: &str) -> PathBuf {
+    root().join(format!("topologies/{name}.ron"))
+}
+
+pub(crate) fn plan(name: &str) -> Arc<Plan> {
+    Arc::new(Plan::read(&topology(name)).unwrap_or_else(|problems| panic!("{problems}")))
+}
+
+pub(crate) fn fault_plan(path: &Path) -> (Arc<Plan>, FaultPlan) {
+    let topology = FaultPlan::topology_of(path).unwrap_or_else(|problems| panic!("{problems}"));
+    let plan = Arc::new(Plan::read(&topology).unwrap_or_else(|problems| panic!("{problems}")));
+    let faults = FaultPlan::read(path, &plan).unwrap_or_else(|problems| panic!("{problems}"));
+    (plan, faults)
+}
+
+pub(crate) fn setup(plan: &Arc<Plan>, requests: usize) -> Setup {
+    Setup::new(plan.clone(), requests, Seed(1)).expect("the whole model runs")
+}
+
+pub(crate) fn simulate(setup: &Setup) -> Trace {
+    setup.run(Clock::Virtual, &mut |_| {}).expect("the simulation ends")
+}
+
+/// A device that is gone from the start.
+pub(crate) fn dead_from_the_start(device: usize) -> Fault {
+    let who = vec![DeviceId(device)];
+    Fault { trigger: Trigger::At(Time::ZERO), who, what: FaultKind::Crash, lasts: None }
+}
+
+/// For each answered request: its error, its class and the whole model's.
+pub(crate) fn answers(trace: &Trace) -> Vec<(RequestId, f64, usize, usize)> {
+    let judged = trace.iter().filter_map(|record| match &record.event {
+        Event::Judged { request, error, top1, top1_of_whole, .. } => {
+            Some((*request, *error, *top1, *top1_of_whole))
+        }
+        _ => None,
+    });
+    let mut judged: Vec<_> = judged.collect();
+    judged.sort_by_key(|(request, ..)| *request);
+    judged
+}
+
+pub(crate) fn count(trace: &Trace, what: impl Fn(&Event) -> bool) -> usize {
+    trace.iter().filter(|record| what(&record.event)).count()
+}
