@@ -308,7 +308,11 @@ fn surgery(bytes: &[u8], rng: &mut ChaCha8Rng, what: &mut String) -> Vec<u8> {
     let mut numbers: Vec<u64> = all.iter().map(|f| f.number).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    let number = if numbers.contains(&7) && bytes.len() > 100_000 { 7 } else { numbers[rng.random_range(0..numbers.len())] };
+    let number = if numbers.contains(&7) && bytes.len() > 100_000 {
+        7
+    } else {
+        numbers[rng.random_range(0..numbers.len())]
+    };
     let places: Vec<usize> = (0..all.len()).filter(|i| all[*i].number == number).collect();
     let at = places[rng.random_range(0..places.len())];
     write!(what, "/{number}[{at}]").unwrap();
@@ -416,8 +420,21 @@ fn explore_models() {
         &format!("{}", shipped("topologies/models/lenet5-fashion.onnx").display()),
         &format!("{}", path.display()),
     );
+    let text = text.replace("(layers: [\"conv1\"], code: Mds(n: 5, k: 3)),", "");
+    let text = match std::env::var("INPUTS") {
+        Ok(i) => {
+            let a = text.find("Idx(").unwrap();
+            let b = text.find("arrivals").unwrap();
+            format!("{}{i},{}", &text[..a], &text[b..])
+        }
+        _ => text,
+    };
     std::fs::write(&top, text).unwrap();
-    let good = std::fs::read(shipped(&format!("topologies/models/{}.onnx", std::env::var("MODEL").unwrap_or("lenet5-fashion".into())))).expect("shipped");
+    let good = std::fs::read(shipped(&format!(
+        "topologies/models/{}.onnx",
+        std::env::var("MODEL").unwrap_or("lenet5-fashion".into())
+    )))
+    .expect("shipped");
     let mut log = std::fs::File::create("/tmp/malformed-models.log").unwrap();
     let env = |n: &str, d: u64| std::env::var(n).ok().and_then(|s| s.parse().ok()).unwrap_or(d);
     for seed in env("FROM", 0)..env("TO", 200) {

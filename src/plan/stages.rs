@@ -6,7 +6,7 @@ use super::build::{called, code};
 use super::source::{Problem, Source, To};
 use super::topology::{CodeFile, RunFile, StageFile, TopologyFile};
 use super::{CodedLayer, Device, Stage, StageWork, Step, StepWork};
-use crate::code::{Code, Replication};
+use crate::code::{Code, Replication, Uncoded};
 use crate::model::cut::{Mark, PieceKind};
 use crate::model::{Layer, Network};
 use crate::units::{Bytes, DeviceId, Span, StageId};
@@ -176,7 +176,10 @@ impl Assigner<'_> {
                     self.problem(&field, "no device runs this stage".to_owned(), "name one");
                     return None;
                 }
-                let code = Arc::new(Replication::new(on.len(), 1));
+                let code: Arc<dyn Code> = match on.len() {
+                    1 => Arc::new(Uncoded::new(1)),
+                    replicas => Arc::new(Replication::new(replicas, 1)),
+                };
                 let holders = on.into_iter().map(|device| vec![device]).collect();
                 let deadline = deadline.unwrap_or(self.file.policy.deadline);
                 Some(Choice { code, holders, deadline })

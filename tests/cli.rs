@@ -1,0 +1,195 @@
+//! The program as people and scripts meet it: help, tables, JSON, exit codes, and the README.
+
+mod support;
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use support::root;
+
+fn kofn(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_kofn"))
+        .current_dir(root())
+        .env("NO_COLOR", "1")
+        .args(args)
+        .output()
+        .expect("the program starts")
+}
+
+fn stdout(args: &[&str]) -> String {
+    String::from_utf8(kofn(args).stdout).expect("utf-8")
+}
+
+fn json(args: &[&str]) -> Value {
+    serde_json::from_str(&stdout(args)).expect("JSON")
+}
+
+/// Rounding errors depend on the processor's instructions; everything else does not.
+fn without_errors(text: &str) -> String {
+    let word = |word: &str| if is_error(word) { "#e-#".to_owned() } else { word.to_owned() };
+    let line = |line: &str| line.split(' ').map(word).collect::<Vec<_>>().join(" ");
+    text.lines().map(|text| line(text.trim_end())).collect::<Vec<_>>().join("\n")
+}
+
+fn is_error(word: &str) -> bool {
+    word.trim_end_matches([',', ';']).split_once("e-").is_some_and(|(mantissa, exponent)| {
+        mantissa.parse::<f64>().is_ok() && exponent.parse::<u32>().is_ok()
+    })
+}
+
+#[test]
+fn help_says_what_there_is() {
+    let help = ["", "run", "check", "plan"].map(|command| {
+        let args: Vec<&str> = [command, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
+        stdout(&args)
+    });
+    insta::assert_snapshot!(help.join("\n────────\n"));
+}
+
+#[test]
+fn a_plan_says_who_holds_what_and_what_stays_local() {
+    insta::assert_snapshot!(stdout(&["plan", "topologies/lenet5.ron"]));
+    insta::assert_snapshot!("function_stages", stdout(&["plan", "topologies/alexnet-6-coded.ron"]));
+}
+
+#[test]
+fn a_report_shows_the_fault_its_price_and_the_verdict() {
+    let args = ["run", "topologies/lenet5.ron", "--faults", "fault-plans/one-dies.ron"];
+    let output = kofn(&args);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stderr.is_empty(), "no progress bar where nobody looks");
+    insta::assert_snapshot!(without_errors(&stdout(&args)));
+}
+
+#[test]
+fn the_json_report_has_the_documented_keys() {
+    let args = ["--faults", "fault-plans/one-dies.ron", "--requests", "60", "--format", "json"];
+    let report = json(&[&["run", "topologies/lenet5.ron"][..], &args].concat());
+    let keys = |value: &Value| -> Vec<String> {
+        value.as_object().expect("an object").keys().cloned().collect()
+    };
+    assert_eq!(
+        keys(&report),
+        [
+            "seed",
+            "requests",
+            "accuracy",
+            "top1_agreement",
+            "max_abs_err",
+            "latency_ms",
+            "stages",
+            "devices",
+            "faults",
+            "verdict"
+        ]
+    );
+    assert_eq!(keys(&report["requests"]), ["sent", "answered", "failed", "late", "reasons"]);
+    assert_eq!(keys(&report["latency_ms"]), ["mean", "p50", "p90", "p99", "p999"]);
+    assert_eq!(report["requests"]["answered"], 60);
+    assert_eq!(report["verdict"]["status"], "pass");
+    assert_eq!(report["faults"][0]["devices"][0], "pi-3");
+    assert!(report["faults"][0]["cost_ms"].is_number(), "measured against the twin");
+}
+
+#[test]
+fn a_folder_of_fault_plans_is_checked_in_order() {
+    let output = kofn(&["check", "fault-plans"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    let said = String::from_utf8(output.stdout).expect("utf-8");
+    let plans: Vec<&str> = said.lines().filter(|line| line.contains(" · seed ")).collect();
+    assert!(plans.len() >= 4 && plans.is_sorted(), "{plans:?}");
+}
+
+/// Writes a fault plan for LeNet-5 and checks it.
+fn check(faults: &str, expect: &str) -> Output {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("plan.ron");
+    let topology = support::topology("lenet5");
+    let text = format!(
+        "FaultPlan(topology: {topology:?}, requests: 20, faults: [{faults}], expect: [{expect}])"
+    );
+    std::fs::write(&path, text).expect("written");
+    kofn(&["check", path.to_str().expect("utf-8")])
+}
+
+#[test]
+fn each_expectation_can_fail_and_says_what_was_seen() {
+    let two_die =
+        r#"(at: At("10ms"), who: "pi-1", what: Crash), (at: At("10ms"), who: "pi-2", what: Crash)"#;
+    let crawl = r#"(at: At("0ms"), who: "pi", what: Slow(by: 100.0))"#;
+    let cases = [
+        (two_die, "NoRequestLost", "no request lost: 1 of 20 answered"),
+        (two_die, r#"FailsWith("out of tea")"#, "19 failed, 0 of them so"),
+        (two_die, "Top1Equal", "no request lost: 1 of 20 answered"),
+        ("", r#"FailsWith("")"#, "0 failed, 0 of them so"),
+        ("", "MaxAbsError(1e-12)", "error at most 1.0e-12"),
+        ("", r#"LatencyP99(AtMost("1ms"))"#, "p99 at most 1 ms"),
+        (crawl, "LatencyP99(AtMostTimesTwin(1.1))", "p99 at most 1.1 × the twin's"),
+    ];
+    for (faults, expect, said) in cases {
+        let output = check(faults, expect);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{expect}: {text}");
+        let failed = text.lines().any(|line| line.contains('✗') && line.contains(said));
+        assert!(failed, "{expect}: {text}");
+        let last = text.lines().last().expect("it says something");
+        assert!(last.starts_with("to see this again: kofn check") && last.ends_with("--seed 1"));
+    }
+}
+
+#[test]
+fn a_fault_that_never_strikes_is_inconclusive_not_a_pass() {
+    let output = check(r#"(at: At("1h"), who: "pi-1", what: Crash)"#, "NoRequestLost");
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        text.contains("INCONCLUSIVE") && text.contains("? Crash on pi-1 never struck"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_run_that_loses_requests_without_leave_exits_with_1_and_repeats_its_seed_last() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("all-die.ron");
+    let text = r#"FaultPlan(topology: "-", faults: [(at: At("20ms"), who: "pi", what: Crash)])"#;
+    std::fs::write(&path, text).expect("written");
+    let faults = path.to_str().expect("utf-8");
+    let args =
+        ["run", "topologies/lenet5.ron", "--faults", faults, "--requests", "5", "--seed", "9"];
+    let output = kofn(&args);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).expect("utf-8");
+    let last = said.lines().last().expect("it says something");
+    assert!(last.starts_with("to see this again: kofn run topologies/lenet5.ron"), "{last}");
+    assert!(last.ends_with("--requests 5 --seed 9"), "{last}");
+}
+
+/// `$ kofn …` in a console block of the README, and what stands below it.
+fn readme_examples() -> Vec<(Vec<String>, String)> {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("a README");
+    let blocks = readme.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let examples = blocks.filter_map(|block| block.strip_prefix("$ kofn ")?.split_once('\n'));
+    examples
+        .map(|(command, below)| {
+            let args = command.split_whitespace().map(str::to_owned).collect();
+            (args, below.trim_end().to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn the_readme_shows_what_happens() {
+    let examples = readme_examples();
+    assert!(examples.len() >= 3, "the README shows too little");
+    for (args, shown) in examples {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let said = stdout(&args);
+        assert_eq!(
+            without_errors(said.trim_end()),
+            without_errors(&shown),
+            "kofn {}",
+            args.join(" ")
+        );
+    }
+}
