@@ -120,6 +120,14 @@ impl Stage {
         }
     }
 
+    /// The work of encoding its shares, once, at deployment.
+    pub fn encode_work(&self) -> Flops {
+        let StageWork::Layer(layer) = &self.work else { return Flops(0) };
+        let coded = (0..self.code.shares()).filter(|share| self.code.plain(*share).is_none());
+        let terms = coded.flat_map(|share| self.code.encoder().row(share)).filter(|c| *c != 0.0);
+        Flops(2 * terms.count() as u64 * layer.op().weight_bytes(layer.rows_per_source()).0 / 4)
+    }
+
     /// The size of one share's weights.
     pub fn share_bytes(&self) -> Bytes {
         match &self.work {

@@ -119,9 +119,9 @@ fn a_failure_names_the_stage_the_count_and_the_silent_devices() {
     let plan = plan("lenet5");
     let faults = [1, 4].map(dead_from_the_start).to_vec();
     let trace = simulate(&setup(&plan, 1).with_faults(faults));
-    let reason = trace.iter().find_map(|record| match &record.event {
-        Event::Failed { reason, .. } => Some(reason.clone()),
-        _ => None,
+    let reason = trace.iter().find_map(|record| {
+        let Event::Failed { reason, .. } = &record.event else { return None };
+        Some(reason.clone())
     });
     let reason = reason.expect("three of five do not make four");
     assert_eq!(

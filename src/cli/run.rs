@@ -48,15 +48,15 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
         outcome.write_trace(path)?;
     }
     let Outcome { report, .. } = &outcome;
-    let again = command_again(args, report.seed);
     match args.options.format {
         Format::Json => say(&serde_json::to_string_pretty(report)?),
-        Format::Text => {
-            say(&text::report(&outcome.headline(), report));
-            let exit = outcome.exit();
-            if exit != Exit::AsExpected {
-                say(&format!("\nto see this again: {again}"));
-            }
+        Format::Text => say(&text::report(&outcome.headline(), report)),
+    }
+    if outcome.exit() != Exit::AsExpected {
+        let again = command_again(args, report.seed);
+        match args.options.format {
+            Format::Json => eprintln!("to see this again: {again}"),
+            Format::Text => say(&format!("\nto see this again: {again}")),
         }
     }
     Ok(outcome.exit())

@@ -16,6 +16,8 @@ pub struct PlanView {
     pub local: Vec<LocalView>,
     /// What could be done better.
     pub notes: Vec<String>,
+    /// Encoding all shares, once, before the first request.
+    pub encode_work: Flops,
     /// What the supervisor runs for each request besides decoding.
     pub local_work: Flops,
 }
@@ -68,6 +70,7 @@ impl PlanView {
                 .map(|(layer, why)| LocalView { layer: layer.clone(), why: why.clone() })
                 .collect(),
             notes: plan.stages.iter().filter_map(note).collect(),
+            encode_work: plan.stages.iter().fold(Flops(0), |sum, s| sum + s.encode_work()),
             local_work: steps.fold(Flops(0), |sum, work| sum + work),
         }
     }
@@ -81,7 +84,10 @@ impl PlanView {
             parts.push(lines.collect::<Vec<_>>().join("\n"));
         }
         parts.extend(self.notes.iter().map(|note| format!("note: {note}")));
-        parts.push(format!("The supervisor itself computes {} a request.", self.local_work));
+        let (once, each) = (self.encode_work, self.local_work);
+        parts.push(format!(
+            "The supervisor computes {once} once to encode the shares, and {each} a request."
+        ));
         parts.join("\n\n")
     }
 

@@ -45,13 +45,12 @@ pub(crate) fn dead_from_the_start(device: usize) -> Fault {
 
 /// For each answered request: its error, its class and the whole model's.
 pub(crate) fn answers(trace: &Trace) -> Vec<(RequestId, f64, usize, usize)> {
-    let judged = trace.iter().filter_map(|record| match &record.event {
-        Event::Judged { request, error, top1, top1_of_whole, .. } => {
-            Some((*request, *error, *top1, *top1_of_whole))
+    let mut judged = Vec::new();
+    for record in trace {
+        if let Event::Judged { request, error, top1, top1_of_whole, .. } = &record.event {
+            judged.push((*request, *error, *top1, *top1_of_whole));
         }
-        _ => None,
-    });
-    let mut judged: Vec<_> = judged.collect();
+    }
     judged.sort_by_key(|(request, ..)| *request);
     judged
 }

@@ -1,0 +1,221 @@
+//! A round, step by step: the supervisor by itself, with the test in the place of the fleet.
+
+mod support;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use kofn::event::Event;
+use kofn::maths::Tensor;
+use kofn::node::{
+    Deployment, Effect, Effects, Input, Message, Node, NodeId, Supervisor, Ticket, Timer,
+};
+use kofn::plan::Plan;
+use kofn::units::{DeviceId, RequestId, Span, Time};
+
+/// A supervisor, and everything it wants done that has not been looked at.
+struct Bench {
+    plan: Arc<Plan>,
+    deployment: Arc<Deployment>,
+    supervisor: Supervisor,
+    now: Time,
+    tasks: VecDeque<(DeviceId, Ticket, Vec<Tensor>)>,
+    cancelled: Vec<DeviceId>,
+    deadlines: Vec<(Time, Timer)>,
+    events: Vec<Event>,
+    ended: Vec<Result<Vec<Tensor>, String>>,
+}
+
+impl Bench {
+    fn new(topology: &str) -> Self {
+        let plan = support::plan(topology);
+        let deployment = Arc::new(Deployment::new(&plan));
+        let supervisor = Supervisor::new(plan.clone(), deployment.clone());
+        let mut bench = Self {
+            plan,
+            deployment,
+            supervisor,
+            now: Time(1),
+            tasks: VecDeque::new(),
+            cancelled: Vec::new(),
+            deadlines: Vec::new(),
+            events: Vec::new(),
+            ended: Vec::new(),
+        };
+        bench.ask(0);
+        bench
+    }
+
+    fn ask(&mut self, request: usize) {
+        let inputs = self.plan.inputs[request].tensors.clone();
+        let message = Message::Request(RequestId(request), inputs);
+        self.step(Input::Mail { from: NodeId::Client, message });
+    }
+
+    /// One step; the supervisor's own jobs are done at once.
+    fn step(&mut self, input: Input) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let mut out = Effects::default();
+            self.supervisor.handle(self.now, input, &mut out);
+            for effect in out.0 {
+                match effect {
+                    Effect::Work(job) => {
+                        inputs.push_back(Input::Done { output: job.run(), took: Span(1) });
+                    }
+                    Effect::Wake { at, timer } => self.deadlines.push((at, timer)),
+                    Effect::Note(event) => self.events.push(event),
+                    Effect::Send { to, message } => self.sent(to, message),
+                    Effect::Weather(_) => panic!("the supervisor makes no weather"),
+                }
+            }
+        }
+    }
+
+    fn sent(&mut self, to: NodeId, message: Message) {
+        match (to, message) {
+            (NodeId::Device(device), Message::Task(ticket, x)) => {
+                self.tasks.push_back((device, ticket, x));
+            }
+            (NodeId::Device(device), Message::Cancel(_)) => self.cancelled.push(device),
+            (NodeId::Client, Message::Answer(_, answer)) => self.ended.push(answer),
+            (to, message) => panic!("{message:?} to {to:?}"),
+        }
+    }
+
+    /// The tasks that are out, by device.
+    fn take_tasks(&mut self) -> Vec<(DeviceId, Ticket, Vec<Tensor>)> {
+        self.tasks.drain(..).collect()
+    }
+
+    /// A device replies to a task as it should.
+    fn reply(&mut self, (device, ticket, inputs): &(DeviceId, Ticket, Vec<Tensor>)) {
+        let held = self.deployment.held_by(*device);
+        let result = held[&(ticket.round.stage, ticket.share)].run(inputs);
+        let message = Message::Reply(*ticket, result);
+        self.step(Input::Mail { from: NodeId::Device(*device), message });
+    }
+
+    /// The last deadline passes.
+    fn deadline(&mut self) {
+        let (at, timer) = *self.deadlines.last().expect("every round has a deadline");
+        self.now = at;
+        self.step(Input::Wake(timer));
+    }
+
+    fn last_event(&self) -> &Event {
+        self.events.last().expect("something happened")
+    }
+}
+
+#[test]
+fn every_holder_is_asked_once_and_given_a_deadline() {
+    let mut bench = Bench::new("lenet5");
+    let tasks = bench.take_tasks();
+    let asked: Vec<(usize, usize)> = tasks.iter().map(|(d, t, _)| (d.0, t.share)).collect();
+    assert_eq!(asked, [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4)]);
+    assert_eq!(bench.deadlines.len(), 1);
+    assert_eq!(bench.deadlines[0].0, Time(1) + Span::from_millis(50.0));
+}
+
+#[test]
+fn the_round_is_decided_by_the_kth_reply_and_the_others_are_called_off() {
+    let mut bench = Bench::new("lenet5");
+    let tasks = bench.take_tasks();
+    bench.reply(&tasks[4]);
+    bench.reply(&tasks[1]);
+    assert!(bench.tasks.is_empty(), "two of three do not suffice");
+    bench.reply(&tasks[3]);
+    assert_eq!(bench.cancelled, [DeviceId(0), DeviceId(2)]);
+    let decoded = bench.events.iter().find(|event| matches!(event, Event::Decoded { .. }));
+    let Some(Event::Decoded { used, rebuilt, condition, .. }) = decoded else {
+        panic!("the first stage was decoded");
+    };
+    assert_eq!((&used[..], &rebuilt[..]), (&[1, 3, 4][..], &[0, 2][..]));
+    assert!(*condition > 1.0 && *condition < 10.0);
+    assert_eq!(bench.tasks.len(), 5, "the second stage has begun");
+}
+
+#[test]
+fn a_reply_after_decoding_is_late_and_changes_nothing() {
+    let mut bench = Bench::new("lenet5");
+    let tasks = bench.take_tasks();
+    tasks[..3].iter().for_each(|task| bench.reply(task));
+    let waiting = bench.tasks.len();
+    bench.reply(&tasks[3]);
+    let late = |event: &Event| matches!(event, Event::Late { share: 3, device: DeviceId(3), .. });
+    assert!(late(bench.last_event()), "late replies are noted, not used");
+    assert_eq!(bench.tasks.len(), waiting);
+}
+
+#[test]
+fn a_second_reply_for_a_share_is_late_even_while_the_round_is_open() {
+    let mut bench = Bench::new("lenet5");
+    let tasks = bench.take_tasks();
+    bench.reply(&tasks[0]);
+    bench.reply(&tasks[0]);
+    assert!(matches!(bench.last_event(), Event::Late { share: 0, .. }));
+    bench.reply(&tasks[1]);
+    assert!(bench.tasks.is_empty(), "a copy of a share is not another share");
+}
+
+#[test]
+fn a_deadline_asks_only_for_what_is_missing_and_an_old_one_is_ignored() {
+    let mut bench = Bench::new("lenet5");
+    let tasks = bench.take_tasks();
+    bench.reply(&tasks[2]);
+    bench.deadline();
+    let again: Vec<usize> = bench.take_tasks().iter().map(|(_, t, _)| t.share).collect();
+    assert_eq!(again, [0, 1, 3, 4]);
+    let (_, first) = bench.deadlines[0];
+    bench.step(Input::Wake(first));
+    assert!(bench.tasks.is_empty(), "that deadline is over");
+    bench.reply(&tasks[0]);
+    bench.reply(&tasks[1]);
+    assert_eq!(bench.tasks.len(), 5, "an answer to the first asking is as good as to the second");
+}
+
+#[test]
+fn a_request_whose_retries_are_spent_fails_once_and_later_replies_are_late() {
+    let mut bench = Bench::new("lenet5");
+    let tasks = bench.take_tasks();
+    bench.reply(&tasks[0]);
+    (0..3).for_each(|_| bench.deadline());
+    assert_eq!(bench.ended.len(), 1);
+    let reason = bench.ended[0].as_ref().expect_err("one of three is too few");
+    assert!(reason.starts_with("stage conv1 is unrecoverable: 1 of 3"), "{reason}");
+    bench.reply(&tasks[1]);
+    assert!(matches!(bench.last_event(), Event::Late { .. }));
+    bench.deadline();
+    assert_eq!(bench.ended.len(), 1, "a request ends exactly once");
+}
+
+#[test]
+fn a_refusal_is_noted_and_does_not_count_as_a_reply() {
+    let mut bench = Bench::new("lenet5");
+    let tasks = bench.take_tasks();
+    bench.reply(&tasks[0]);
+    bench.reply(&tasks[1]);
+    let (device, ticket, _) = &tasks[2];
+    let message = Message::Reply(*ticket, Err("it does not hold that share".to_owned()));
+    bench.step(Input::Mail { from: NodeId::Device(*device), message });
+    assert!(matches!(bench.last_event(), Event::Refused { share: 2, .. }));
+    assert!(bench.tasks.is_empty());
+}
+
+#[test]
+fn two_requests_in_flight_do_not_mix() {
+    let mut bench = Bench::new("lenet5");
+    bench.ask(1);
+    let tasks = bench.take_tasks();
+    let of = |request: usize| {
+        let about =
+            move |task: &&(DeviceId, Ticket, Vec<Tensor>)| task.1.round.request.0 == request;
+        tasks.iter().filter(about).take(3).cloned().collect::<Vec<_>>()
+    };
+    of(1).iter().for_each(|task| bench.reply(task));
+    let begun: Vec<usize> = bench.take_tasks().iter().map(|(_, t, _)| t.round.request.0).collect();
+    assert_eq!(begun, [1; 5], "only the second has gone on");
+    of(0).iter().for_each(|task| bench.reply(task));
+    assert_eq!(bench.take_tasks().len(), 5);
+}
