@@ -15,6 +15,33 @@ pub struct Record {
     pub event: Event,
 }
 
+/// What the supervisor thinks of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    Healthy,
+    /// It answers, but later than the others.
+    Slow,
+    /// It has not answered for longer than it ever took.
+    Suspect,
+    /// It is not asked any more.
+    Excluded,
+    /// It is asked again, but not relied on.
+    Probation,
+}
+
+/// How a wrong share was found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Proof {
+    /// It holds numbers that are none.
+    NotANumber,
+    /// It fails its random projection.
+    Projection,
+    /// It contradicts the other shares.
+    Surplus,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event")]
 pub enum Event {
@@ -70,4 +97,13 @@ pub enum Event {
     Lost { device: DeviceId, what: &'static str, request: Option<RequestId>, why: String },
     /// A device went down, with everything it held.
     Died { device: DeviceId, why: String },
+    /// The supervisor thinks otherwise of a device than before, and why.
+    Judgement { device: DeviceId, from: Standing, to: Standing, why: String },
+    /// A wrong share was found out, and whose it is.
+    Caught { device: DeviceId, request: RequestId, stage: StageId, share: usize, how: Proof },
+    /// Some share of a round is wrong, but which one cannot be said.
+    Doubted { request: RequestId, stage: StageId, arrived: Vec<usize> },
+    /// A stage can now lose so many more devices of good standing and still answer; negative if
+    /// it cannot answer without those of bad standing.
+    MarginChanged { stage: StageId, left: i64 },
 }

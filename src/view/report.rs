@@ -264,6 +264,10 @@ impl Fold {
             | Event::DeadlinePassed { .. }
             | Event::LocalRan { .. }
             | Event::Deployed { .. }
+            | Event::Judgement { .. }
+            | Event::Caught { .. }
+            | Event::Doubted { .. }
+            | Event::MarginChanged { .. }
             | Event::Lost { .. } => {}
         }
     }
