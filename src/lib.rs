@@ -41,8 +41,9 @@
 //! | 1 | [`maths`] | mixing of blocks, the product, small dense `f64`, seeded chance | devices, time, files |
 //! | 2 | [`code`] | one trait, one file a code | what its blocks mean |
 //! | 2 | [`model`] | ONNX → linear layers, local segments, the whole model that is the truth | codes, devices |
-//! | 3 | [`plan`] | topology file × model, fault-plan file, all checked | actors, who is alive |
-//! | 4 | [`event`] | everything that can be seen to happen | who emits or reads it |
+//! | 2 | [`fault`] | one trait, one file a way to fail | nodes, drivers, files |
+//! | 3 | [`event`] | everything that can be seen to happen | who emits or reads it |
+//! | 4 | [`plan`] | topology file × model, fault-plan file, all checked | actors, who is alive |
 //! | 5 | [`node`] | supervisor, device, client, chaos: plain structs | actix, clocks, async |
 //! | 6 | [`drive`] | the one actor, the weather, virtual and real time | view |
 //! | 6 | [`view`] | report, verdict, trace and plan as text and data | node, drive |
@@ -52,7 +53,7 @@
 //!
 //! [`code::Code`] (and `parity.rs`, the smallest that repairs anything), then [`node::Supervisor`], then
 //! `drive/run.rs`, which carries out what nodes want. To add a code, see [`code`]; to add a fault
-//! kind, `plan/fault_plan.rs` and `drive/weather.rs`.
+//! kind, see [`fault`].
 //!
 //! # Invariants
 //!
@@ -76,6 +77,7 @@ pub mod cli;
 pub mod code;
 pub mod drive;
 pub mod event;
+pub mod fault;
 pub mod maths;
 pub mod model;
 pub mod node;

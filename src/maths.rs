@@ -2,6 +2,7 @@
 //! algebra, and seeded chance. Nothing here knows devices, time or files.
 
 pub mod chance;
+pub mod delay;
 pub mod matrix;
 pub mod mix;
 pub mod product;

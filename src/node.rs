@@ -101,10 +101,22 @@ impl Effects {
 /// Timers are outlived, not cancelled: each names what it is about, and is ignored if that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timer {
-    Deadline { round: RoundId, attempt: u32 },
+    Deadline {
+        round: RoundId,
+        attempt: u32,
+    },
     Arrival(RequestId),
     FaultBegins(FaultId),
-    FaultEnds(FaultId),
+    FaultEnds {
+        fault: FaultId,
+        strike: u32,
+    },
+    /// A flapping device goes down, or comes up.
+    FaultTurns {
+        fault: FaultId,
+        strike: u32,
+        down: bool,
+    },
 }
 
 /// One running of a stage for one request.
@@ -122,6 +134,14 @@ pub struct Ticket {
     pub attempt: u32,
 }
 
+impl Ticket {
+    /// Numbers that tell it from every other.
+    pub fn identity(&self) -> [u64; 4] {
+        let Self { round, share, attempt } = self;
+        [round.request.0 as u64, round.stage.0 as u64, *share as u64, u64::from(*attempt)]
+    }
+}
+
 #[derive(Clone, Debug)]
 pub enum Message {
     /// Client to supervisor.
@@ -136,6 +156,10 @@ pub enum Message {
     Cancel(RoundId),
     /// Device to supervisor: I am new and hold nothing.
     Hello,
+    /// To a device: leave the fleet in good order.
+    Leave,
+    /// Device to supervisor: I am leaving; ask me for nothing more.
+    Goodbye,
     /// Supervisor to device: hold these.
     Deploy(Vec<(StageId, usize, Arc<Share>)>),
 }
@@ -150,7 +174,12 @@ impl Message {
             | Self::Task(_, x)
             | Self::Reply(_, Ok(x)) => numbers(x),
             Self::Deploy(shares) => shares.iter().map(|(_, _, share)| share.weight_bytes().0).sum(),
-            Self::Answer(_, Err(_)) | Self::Reply(_, Err(_)) | Self::Cancel(_) | Self::Hello => 0,
+            Self::Answer(_, Err(_))
+            | Self::Reply(_, Err(_))
+            | Self::Cancel(_)
+            | Self::Hello
+            | Self::Leave
+            | Self::Goodbye => 0,
         };
         Bytes(HEADER + body)
     }
@@ -164,6 +193,8 @@ impl Message {
             Self::Reply(..) => "reply",
             Self::Cancel(_) => "cancel",
             Self::Hello => "hello",
+            Self::Leave => "leave",
+            Self::Goodbye => "goodbye",
             Self::Deploy(_) => "deployment",
         }
     }
@@ -174,7 +205,7 @@ impl Message {
             Self::Request(request, _) | Self::Answer(request, _) => Some(*request),
             Self::Task(ticket, _) | Self::Reply(ticket, _) => Some(ticket.round.request),
             Self::Cancel(round) => Some(round.request),
-            Self::Hello | Self::Deploy(_) => None,
+            Self::Hello | Self::Deploy(_) | Self::Leave | Self::Goodbye => None,
         }
     }
 
@@ -182,8 +213,8 @@ impl Message {
     /// strikes it alike in every run with the same seed.
     pub fn identity(&self) -> [u64; 5] {
         let ticket = |kind, ticket: &Ticket| {
-            let Ticket { round, share, attempt } = ticket;
-            [kind, round.request.0 as u64, round.stage.0 as u64, *share as u64, u64::from(*attempt)]
+            let [request, stage, share, attempt] = ticket.identity();
+            [kind, request, stage, share, attempt]
         };
         match self {
             Self::Request(request, _) => [1, request.0 as u64, 0, 0, 0],
@@ -193,6 +224,8 @@ impl Message {
             Self::Cancel(round) => [5, round.request.0 as u64, round.stage.0 as u64, 0, 0],
             Self::Hello => [6, 0, 0, 0, 0],
             Self::Deploy(shares) => [7, shares.len() as u64, 0, 0, 0],
+            Self::Leave => [8, 0, 0, 0, 0],
+            Self::Goodbye => [9, 0, 0, 0, 0],
         }
     }
 }

@@ -10,16 +10,18 @@ mod share;
 mod source;
 mod stages;
 pub mod topology;
+mod trigger;
 
 use std::sync::Arc;
 
-pub use fault_plan::{Bound, Expectation, Fault, FaultKind, FaultPlan, Phase, Trigger};
+pub use fault_plan::{Bound, Expectation, Fault, FaultPlan};
 pub use inputs::Input;
 pub use share::{CodedLayer, Share};
 pub use source::{Problem, Problems, Source};
+pub use trigger::{Phase, Seen, Trigger, Who};
 
 use crate::code::Code;
-use crate::maths::chance::Delay;
+use crate::maths::delay::Delay;
 use crate::model::{Network, Segment};
 use crate::units::{Bandwidth, Bytes, DeviceId, Flops, Span, Speed, StageId};
 

@@ -9,12 +9,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("maths", &["units"]),
     ("code", &["units", "maths"]),
     ("model", &["units", "maths"]),
-    ("plan", &["units", "maths", "code", "model"]),
-    ("event", &["units", "plan"]),
-    ("node", &["units", "maths", "code", "model", "plan", "event"]),
-    ("drive", &["units", "maths", "code", "model", "plan", "event", "node"]),
+    ("fault", &["units", "maths"]),
+    ("event", &["units"]),
+    ("plan", &["units", "maths", "code", "model", "fault", "event"]),
+    ("node", &["units", "maths", "code", "model", "fault", "event", "plan"]),
+    ("drive", &["units", "maths", "code", "model", "fault", "event", "plan", "node"]),
     ("view", &["units", "plan", "event"]),
-    ("cli", &["units", "maths", "code", "model", "plan", "event", "node", "drive", "view"]),
+    ("cli", &["units", "maths", "event", "plan", "drive", "view"]),
 ];
 
 /// Crates that belong to some rooms only.

@@ -1,36 +1,180 @@
-//! Malformed files: hundreds of mutations of good ones. Each is refused with a place, a reason and a
-//! fix, or is still a good file; none panics.
+//! Malformed topologies, fault plans and models, made from good ones. Each is refused with a place, a
+//! reason and a fix, or is good all the same; none panics, hangs, or exits with anything but 64.
 
-use std::fmt::Write as _;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
+use std::sync::Arc;
+use std::time::Duration;
 
+use kofn::drive::{Clock, Setup};
+use kofn::maths::chance::Seed;
 use kofn::model::Network;
 use kofn::plan::{FaultPlan, Plan, Problems};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
-fn shipped(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A shipped file that can be read from anywhere: what it names has absolute paths.
-fn good(name: &str) -> String {
-    let text = std::fs::read_to_string(shipped(name)).expect("shipped");
-    let folder = shipped("topologies");
-    text.replace("\"models/", &format!("\"{}/models/", folder.display()))
+/// A shipped file that can be read from anywhere: the paths in it are absolute.
+fn shipped(name: &str) -> String {
+    let text = std::fs::read_to_string(root().join(name)).expect("shipped");
+    let folder = root().join("topologies").display().to_string();
+    text.replace("\"models/", &format!("\"{folder}/models/")).replace("../topologies", &folder)
 }
 
-/// A file that differs from a good one, and how.
+fn model(name: &str) -> Vec<u8> {
+    std::fs::read(root().join(format!("topologies/models/{name}.onnx"))).expect("shipped")
+}
+
+/// The shipped topology with another model and one input of noise.
+fn topology_of(model: &Path) -> String {
+    let good = shipped("topologies/lenet5.ron");
+    let (before, rest) = good.split_once("inputs:").expect("it has inputs");
+    let (_, after) = rest.split_once("arrivals:").expect("and arrivals");
+    let good = format!("{before}inputs: Random(count: 1),\n    arrivals:{after}");
+    let lenet = root().join("topologies/models/lenet5-fashion.onnx");
+    good.replace(&format!("{lenet:?}"), &format!("{model:?}"))
+}
+
+/// What the work gave, or its panic in words.
+fn unharmed<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        format!("it panics: {}", said.or(panic.downcast_ref().copied()).unwrap_or("no word"))
+    })
+}
+
+/// A folder for bad files, and who reads them.
+struct Door<'d> {
+    folder: TempDir,
+    read: &'d dyn Fn(&Path) -> Result<(), Problems>,
+}
+
+impl<'d> Door<'d> {
+    fn to(read: &'d dyn Fn(&Path) -> Result<(), Problems>) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let csv = |name, rows| std::fs::write(folder.path().join(name), rows).expect("written");
+        csv("words.csv", "low,high,density\nfast,slow,often\n");
+        csv("narrow.csv", "low,high,density\n0.0,0.0000001,1.0\n");
+        Self { folder, read }
+    }
+
+    /// What is said to a file, nothing if it is good; an error if it is not said as it should be.
+    fn says(&self, text: &str) -> Result<Option<String>, String> {
+        let path = self.folder.path().join("bad.ron");
+        std::fs::write(&path, text).expect("written");
+        let Err(problems) = unharmed(|| (self.read)(&path))? else { return Ok(None) };
+        let said = problems.to_string();
+        let reports = problems.reports().map(|report| format!("{report:?}"));
+        let helps = reports.filter(|report| report.contains("help:")).count();
+        if helps == 0 || helps != said.lines().count() {
+            return Err(format!("{helps} helps for: {said:?}"));
+        }
+        match said.lines().find(|line| place(line, text).is_none() || !line.ends_with(')')) {
+            Some(line) => Err(format!("no place in the file, no reason or no fix: {line}")),
+            None => Ok(Some(said)),
+        }
+    }
+
+    /// How many of the texts are refused; all must be refused well, or be good.
+    fn refuses(&self, mutations: &[Mutation]) -> usize {
+        let say = |m: &Mutation| self.says(&m.text).map_err(|why| format!("{}: {why}", m.what));
+        let (said, ill): (Vec<_>, Vec<_>) = mutations.iter().map(say).partition(Result::is_ok);
+        let ill: Vec<String> = ill.into_iter().filter_map(Result::err).collect();
+        assert!(ill.is_empty(), "{} of {}:\n{}", ill.len(), mutations.len(), ill.join("\n"));
+        said.into_iter().flatten().flatten().count()
+    }
+
+    /// Every mistake by itself is refused at its line, with the words for it.
+    fn points_at(&self, good: &str, mistakes: &[Mistake]) {
+        let ill = mistakes.iter().filter_map(|mistake| {
+            let text = with_mistakes(good, std::slice::from_ref(mistake));
+            let said = self.says(&text).map(Option::unwrap_or_default);
+            let told = said.as_ref().is_ok_and(|said| is_told(said, &text, mistake));
+            (!told).then(|| format!("{mistake:?}\n    {said:?}"))
+        });
+        let ill: Vec<String> = ill.collect();
+        assert!(ill.is_empty(), "{} are not told as they should:\n{}", ill.len(), ill.join("\n"));
+    }
+
+    fn tells_all(&self, good: &str, mistakes: &[Mistake]) {
+        let text = with_mistakes(good, mistakes);
+        let said = self.says(&text).expect("said well").expect("said at all");
+        let silent = mistakes.iter().filter(|mistake| !is_told(&said, &text, mistake));
+        assert_eq!(silent.collect::<Vec<_>>(), Vec::<&Mistake>::new(), "{said}");
+    }
+}
+
+/// Row and reason of `…/bad.ron:3:14: the reason (the fix)`, if that is a place in the text.
+fn place<'s>(line: &'s str, text: &str) -> Option<(usize, &'s str)> {
+    let mut parts = line.split_once("bad.ron:")?.1.splitn(3, ':');
+    let row: usize = parts.next()?.parse().ok()?;
+    let column: usize = parts.next()?.parse().ok()?;
+    let reason = parts.next()?.trim();
+    let width = text.split('\n').nth(row.checked_sub(1)?)?.chars().count();
+    let speaks = reason.split_once(" (").is_some_and(|(why, fix)| why.len() > 3 && fix.len() > 3);
+    ((1..=width + 1).contains(&column) && speaks).then_some((row, reason))
+}
+
+/// What stands in the good file, what shall stand there, a part of the line at fault, and a part of
+/// what must be said.
+type Mistake = (&'static str, &'static str, &'static str, &'static str);
+
+fn with_mistakes(good: &str, mistakes: &[Mistake]) -> String {
+    mistakes.iter().fold(good.to_owned(), |text, (from, to, ..)| {
+        assert!(text.contains(from), "the shipped file no longer says {from}");
+        text.replacen(from, to, 1)
+    })
+}
+
+fn is_told(said: &str, text: &str, (.., at_fault, words): &Mistake) -> bool {
+    let row = |line| place(line, text).map_or("", |(row, _)| text.lines().nth(row - 1).unwrap());
+    said.lines().any(|line| line.contains(words) && row(line).contains(at_fault))
+}
+
+/// A text that differs from a good one, and how.
 struct Mutation {
     what: String,
     text: String,
 }
 
-// --- text mutations
+/// The good text with every token replaced by what does not belong there, every field and line
+/// dropped and doubled, and the file cut off at and inside every line.
+fn mutations(good: &str) -> Vec<Mutation> {
+    let mut mutations = Vec::new();
+    let mut replace = |place: Range<usize>, with: &str| {
+        let line = good[..place.start].matches('\n').count() + 1;
+        let what = format!("line {line}: {:?} became {with:?}", &good[place.clone()]);
+        let text = [&good[..place.start], with, &good[place.end..]].concat();
+        mutations.push(Mutation { what, text });
+    };
+    let tokens = tokens(good);
+    for token in &tokens {
+        for other in instead_of(&good[token.clone()]) {
+            replace(token.clone(), &other);
+        }
+    }
+    for field in tokens.windows(4).filter(|field| &good[field[1].clone()] == ":") {
+        let place = field[0].start..field[3].end;
+        replace(place.clone(), "");
+        replace(place.clone(), &good[place].repeat(2));
+    }
+    let mut end = 0;
+    for line in good.split_inclusive('\n') {
+        let start = end;
+        end += line.len();
+        replace(start..end, "");
+        replace(start..end, &line.repeat(2));
+        replace(end..good.len(), "");
+        replace(good.floor_char_boundary(start + line.len() / 2)..good.len(), "");
+    }
+    mutations
+}
 
 /// Words, texts, numbers and signs with their places; comments are left out.
 fn tokens(text: &str) -> Vec<Range<usize>> {
@@ -52,442 +196,164 @@ fn tokens(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// What else could stand where a token stands.
+/// Tokens that do not belong where this one stands: none, misspelt, of another kind, or out of range.
 fn instead_of(token: &str) -> Vec<String> {
-    const ANYTHING: [&str; 14] = [
-        "",
-        "\"\"",
-        "\"🦀\"",
-        "\"",
-        "-1",
-        "0",
-        "1e999",
-        "NaN",
-        "inf",
-        "99999999999999999999",
-        "18446744073709551615",
-        "true",
-        "[]",
-        "()",
+    const SIGNS: &[&str] = &["", "(", ")", "[", "]", "{", "}", ":", ",", "#", "/*"];
+    const VALUES: &[&str] = &[
+        "", "\"", "\"\"", "\"🦀\"", "-1", "0", "1e999", "NaN", "inf", "18446744073709551615",
+        "99999999999999999999", "true", "[]", "()", "None",
     ];
-    let first = token.chars().next().expect("a token has a character");
-    let mut others: Vec<String> = if first.is_alphabetic() {
-        vec![String::new(), format!("{token}x"), token.to_lowercase(), format!("r#{token}")]
-    } else if "()[]:,".contains(first) {
-        ["", "(", ")", "[", "]", "{", "}", ":", ",", "#", "/*"].map(String::from).to_vec()
-    } else {
-        ANYTHING.map(String::from).to_vec()
-    };
-    let number = token.trim_matches('"');
-    if let Some(unit) = number.find(|c: char| !c.is_ascii_digit() && c != '.').filter(|at| *at > 0)
-    {
-        for number in ["", "-3", "0", "1e9", "NaN", "1.2.3", "999999999999999999999999"] {
-            others.push(format!("\"{number}{}", &token[1 + unit..]));
+    let own = |others: &[&str]| others.iter().map(ToString::to_string).collect();
+    let mut others: Vec<String> = match token.chars().next() {
+        Some('(' | ')' | '[' | ']' | ':' | ',') => own(SIGNS),
+        Some(first) if first.is_alphabetic() => {
+            vec![String::new(), format!("{token}x"), token.to_lowercase(), format!("r#{token}")]
         }
-        others.push(format!("\"{}\"", &number[..unit]));
+        _ => own(VALUES),
+    };
+    // A quantity keeps its unit and loses its number, or the other way round.
+    let unit = token.trim_start_matches(|c: char| c == '"' || c == '.' || c.is_ascii_digit());
+    if token.starts_with('"') && unit.len() + 1 < token.len() {
+        let numbers = ["", "-3", "0", "1e9", "NaN", "1.2.3", "999999999999999999999999"];
+        others.extend(numbers.map(|number| format!("\"{number}{unit}")));
+        others.push(format!("{}\"", &token[..token.len() - unit.len()]));
     }
     others.push(format!("{token} {token}"));
-    others.retain(|other| other != token);
     others
 }
 
-fn mutations(good: &str) -> Vec<Mutation> {
-    let mut mutations = Vec::new();
-    let mut replace = |place: Range<usize>, with: &str| {
-        let line = good[..place.start].matches('\n').count() + 1;
-        let what = format!("line {line}: {:?} became {with:?}", &good[place.clone()]);
-        let text = [&good[..place.start], with, &good[place.end..]].concat();
-        mutations.push(Mutation { what, text });
-    };
-    let tokens = tokens(good);
-    for token in &tokens {
-        for other in instead_of(&good[token.clone()]) {
-            replace(token.clone(), &other);
-        }
-    }
-    for field in tokens.windows(4).filter(|four| &good[four[1].clone()] == ":") {
-        let place = field[0].start..field[3].end;
-        replace(place.clone(), "");
-        replace(place.clone(), &good[place.clone()].repeat(2));
-    }
-    let mut at = 0;
-    for line in good.split_inclusive('\n') {
-        replace(at..at + line.len(), "");
-        replace(at..at + line.len(), &line.repeat(2));
-        at += line.len();
-        replace(at..good.len(), "");
-        replace(at - line.len() / 2..good.len(), "");
-    }
-    mutations.retain(|m| m.text.is_char_boundary(0));
-    mutations
-}
+const TOPOLOGY: &[Mistake] = &[
+    (r#"on: ["pi"]"#, r#"on: ["tau"]"#, "tau", r#"called or tagged "tau""#),
+    (r#"on: ["pi"]"#, r#"on: ["pi-1", "pi-9"]"#, "pi-9", r#"called or tagged "pi-9""#),
+    (r#"on: ["pi"]"#, r#"on: ["pi", "pi"]"#, "on:", "not named before"),
+    (r#"on: ["pi"]"#, r#"on: ["pi"], spares: ["x"]"#, "spares", r#"called or tagged "x""#),
+    (r#"on: ["pi"]"#, r#"on: ["pi"], deadline: "1ns""#, "coding", "fastest possible round"),
+    ("Mds(n: 5, k: 4)", "Mds(n: 4, k: 5)", "Mds(n: 4", "n = 4 shares of k = 5"),
+    ("Mds(n: 5, k: 4)", "Mds(n: 5, k: 0)", "k: 0", "shares of k = 0"),
+    ("Mds(n: 5, k: 4)", "Mds(n: 33, k: 4)", "n: 33", "n ≤ 32"),
+    ("Mds(n: 5, k: 4)", "Uncoded(k: 0)", "Uncoded", "shares of k = 0"),
+    ("Mds(n: 5, k: 4)", "Uncoded(k: 18446744073709551615)", "Uncoded", "1024"),
+    ("Mds(n: 5, k: 4)", "Parity(k: 18446744073709551615)", "Parity", "1024"),
+    ("Mds(n: 5, k: 4)", "Parity(k: 5)", "Parity", "6 shares for 5 devices"),
+    ("Mds(n: 5, k: 4)", "Replication(n: 2, k: 3)", "Replication", "n = 2 shares of k = 3"),
+    ("count: 5", "count: 4", "coding", "Mds(5, 4) has 5 shares for 4 devices"),
+    ("count: 5", "count: 0", "count: 0", "a count of 0"),
+    ("count: 5", "count: 99999999999", "count: 9", "a count of 99999999999"),
+    ("        (\n", "        (name: \"pi-2\", speed: \"1GFLOP/s\", memory: \"1GB\", latency: \
+      Constant(\"1ms\"), bandwidth: \"1Mbit/s\"),\n        (\n", "\"pi\"", "called \"pi-2\""),
+    ("94.1Mbit/s\",", "0Mbit/s\",", "0Mbit/s", "bandwidth"),
+    ("94.1Mbit/s\",", "94.1 leagues\",", "leagues", "not a transfer rate"),
+    (r#"speed: "3GFLOP/s", jitter"#, r#"speed: "0GFLOP/s", jitter"#, "supervisor", "speed is 0"),
+    ("jitter: 0.1,", "jitter: -0.1,", "-0.1", "jitter is -0.1"),
+    ("jitter: 0.1,", "memory_bandwidth: \"0B/s\",", "0B/s", "memory_bandwidth is 0"),
+    (r#"memory: "1GB""#, r#"memory: "1B""#, "1B", "pi-1 has 1 B of memory and would hold"),
+    (r#"LogNormal(median: "0.3ms", sigma: 0.5)"#, "Constant(3)", "Constant", "Expected string"),
+    ("sigma: 0.5", "sigma: -0.5", "sigma", "sigma -0.5"),
+    (r#"LogNormal(median: "0.3ms", sigma: 0.5)"#, r#"Uniform(low: "2ms", high: "1ms")"#,
+      "Uniform", "low 2 ms is above high 1 ms"),
+    (r#"LogNormal(median: "0.3ms", sigma: 0.5)"#, r#"Pareto(scale: "2ms", shape: 0.0)"#,
+      "Pareto", "shape 0"),
+    (r#"LogNormal(median: "0.3ms", sigma: 0.5)"#, r#"Empirical(csv: "words.csv")"#,
+      "words.csv", "line 2 is not three numbers"),
+    (r#"LogNormal(median: "0.3ms", sigma: 0.5)"#, r#"Empirical(csv: "narrow.csv")"#,
+      "narrow.csv", "no bin"),
+    (r#"LogNormal(median: "0.3ms", sigma: 0.5)"#, r#"Empirical(csv: "none.csv")"#,
+      "none.csv", "No such file"),
+    (r#"["conv1"]"#, r#"["conv7"]"#, "conv7", "linear layers are conv1, conv2, fc1, fc2, fc3"),
+    (r#"["conv1"]"#, r#"["conv1", "conv1"]"#, "conv1", r#""conv1" is named twice"#),
+    (r#"["conv1"]"#, "[]", "layers", "a stage without layers"),
+    (r#"["conv1"]"#, r#"["conv1"], run: Sideways"#, "Sideways", "Sideways"),
+    (r#"["conv1"]"#, r#"["conv1"], run: Whole"#, "code", "not split by a code"),
+    (r#"["conv1"]"#, r#"["conv1"], on: ["pi-1"]"#, "pi-1", "5 shares for 1 devices"),
+    (r#"["conv1"]"#, r#"["conv1"], deadline: "1ns""#, "conv1", "fastest possible round"),
+    (r#"["conv1"], code: Mds(n: 5, k: 3)"#, r#"["conv1", "fc1"], run: Whole"#, "fc1", "follow"),
+    (r#"["conv1"], code: Mds(n: 5, k: 3)"#, r#"["conv2", "conv1"], run: Whole"#, "conv2", "follow"),
+    (r#"["conv1"], code: Mds(n: 5, k: 3)"#, r#"["conv1", "conv2"], run: Whole, deadline: "1ns""#,
+      "Whole", "fastest possible round"),
+    ("lenet5-fashion.onnx", "none.onnx", "none.onnx", "No such file"),
+    ("lenet5-fashion.onnx", "fashion-test1000-images-idx3-ubyte", "Onnx", "idx3-ubyte is not a"),
+    ("Topology(\n    model: Onnx(\"", "#![enable(implicit_some)]\nTopology(\n    model: Onnx(\"no",
+      "Onnx", "No such file"),
+    ("fashion-test1000-images", "none", "images:", "No such file"),
+    ("fashion-test1000-images-idx3", "fashion-test1000-labels-idx1", "images:", "[1000] do not fit"),
+    ("fashion-test1000-labels-idx1", "fashion-test1000-images-idx3", "labels:", "labels"),
+    ("fashion-test1000-labels-idx1-ubyte", "lenet5-fashion.onnx", "labels:", "IDX"),
+    ("requests: 1000", "requests: 0", "requests", "no requests"),
+    ("requests: 1000", "requests: 1000, requests: 1", "requests", "uplicate"),
+    ("clients: 1", "clients: 0", "clients", "nobody sends"),
+    ("ClosedLoop(clients: 1)", "Poisson(per_second: -1.0)", "Poisson", "-1 requests a second"),
+    ("ClosedLoop(clients: 1)", "Poisson(per_second: NaN)", "Poisson", "NaN requests a second"),
+    (r#"deadline: "50ms""#, r#"deadline: "1ns""#, "policy", "fastest possible round"),
+    (r#"deadline: "50ms""#, "worst_condition: 0.5", "0.5", "condition number below 0.5"),
+    (r#"deadline: "50ms""#, r#"deadline: "-50ms""#, "-50ms", "not a length of time"),
+];
 
-/// What is wrong with the way problems are told, if anything.
-fn ill_told(problems: &Problems, path: &Path, text: &str) -> Result<(), String> {
-    let said = problems.to_string();
-    if said.is_empty() {
-        return Err("refused without a word".to_owned());
-    }
-    for line in said.lines() {
-        let fault = |why: &str| Err(format!("{why}: {line}"));
-        let Some(rest) = line.strip_prefix(&format!("{}:", path.display())) else {
-            return fault("does not begin with the file");
-        };
-        let parts: Vec<&str> = rest.splitn(3, ':').collect();
-        let [row, column, message] = parts[..] else { return fault("no line and column") };
-        let (Ok(row), Ok(column)) = (row.parse::<usize>(), column.parse::<usize>()) else {
-            return fault("no line and column");
-        };
-        let rows: Vec<&str> = text.split('\n').collect();
-        let here = row.checked_sub(1).and_then(|row| rows.get(row));
-        if here.is_none_or(|here| column == 0 || column > here.chars().count() + 1) {
-            return fault("points outside the file");
-        }
-        let Some((message, fix)) = message.trim().split_once(" (") else {
-            return fault("no fix");
-        };
-        if message.is_empty() || fix.len() < 3 || !fix.ends_with(')') {
-            return fault("no message or fix");
-        }
-    }
-    for report in problems.reports() {
-        let shown = format!("{report:?}");
-        if !shown.contains("help:") {
-            return Err(format!("no help: {shown}"));
-        }
-    }
-    Ok(())
-}
-
-fn panics<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-        let said = panic.downcast_ref::<String>().cloned();
-        said.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default()
-    })
+#[test]
+fn a_mutated_topology_is_refused_with_place_reason_and_fix_or_is_good() {
+    let mutations = mutations(&shipped("topologies/lenet5.ron"));
+    let refused = Door::to(&|path| Plan::read(path).map(drop)).refuses(&mutations);
+    assert!(refused >= 500, "{refused} of {} were refused", mutations.len());
 }
 
 #[test]
-fn explore_topologies() {
-    let folder = TempDir::new().expect("a folder");
-    let path = folder.path().join("bad.ron");
-    let mut refused = 0;
-    let mut log = String::new();
-    let start = std::env::var("START").ok().and_then(|s| s.parse().ok()).unwrap_or(0);
-    let all = mutations(&good("topologies/lenet5.ron"));
-    for (i, Mutation { what, text }) in all.iter().enumerate().skip(start) {
-        eprintln!("{i} {what}");
-        std::fs::write(&path, text).expect("written");
-        #[allow(clippy::disallowed_methods)]
-        let t = std::time::Instant::now();
-        match panics(|| Plan::read(&path)) {
-            Err(panic) => writeln!(log, "PANIC {what}: {panic}").unwrap(),
-            Ok(Ok(_)) => writeln!(log, "OK {what}").unwrap(),
-            Ok(Err(problems)) => {
-                refused += 1;
-                match ill_told(&problems, &path, text) {
-                    Ok(()) => writeln!(log, "FINE {what}: {problems}").unwrap(),
-                    Err(why) => writeln!(log, "ILL {what}: {why} --- {problems}").unwrap(),
-                }
-            }
-        }
-        if t.elapsed().as_millis() > 100 {
-            writeln!(log, "SLOW {:?} {what}", t.elapsed()).unwrap();
-        }
-    }
-    std::fs::write("/tmp/malformed-top.log", &log).unwrap();
-    eprintln!("{} mutations, {refused} refused", all.len());
+fn each_mistake_in_a_topology_is_pointed_at() {
+    let good = shipped("topologies/lenet5.ron");
+    Door::to(&|path| Plan::read(path).map(drop)).points_at(&good, TOPOLOGY);
 }
 
 #[test]
-fn explore_faults() {
-    let folder = TempDir::new().expect("a folder");
-    let path = folder.path().join("bad.ron");
-    let plan = Plan::read(&shipped("topologies/lenet5.ron")).expect("good");
-    let mut refused = 0;
-    let mut log = String::new();
-    let all = mutations(&good("fault-plans/one-dies.ron"));
-    for Mutation { what, text } in &all {
-        std::fs::write(&path, text).expect("written");
-        match panics(|| FaultPlan::read(&path, &plan)) {
-            Err(panic) => writeln!(log, "PANIC {what}: {panic}").unwrap(),
-            Ok(Ok(_)) => writeln!(log, "OK {what}").unwrap(),
-            Ok(Err(problems)) => {
-                refused += 1;
-                match ill_told(&problems, &path, text) {
-                    Ok(()) => writeln!(log, "FINE {what}: {problems}").unwrap(),
-                    Err(why) => writeln!(log, "ILL {what}: {why} --- {problems}").unwrap(),
-                }
-            }
-        }
-    }
-    std::fs::write("/tmp/malformed-faults.log", &log).unwrap();
-    eprintln!("{} mutations, {refused} refused", all.len());
+fn five_mistakes_in_a_topology_are_told_at_once() {
+    let five = [
+        ("94.1Mbit/s\",", "0Mbit/s\",", "0Mbit/s", "bandwidth"),
+        ("jitter: 0.05", "jitter: -1.0", "supervisor", "jitter is -1"),
+        ("Mds(n: 5, k: 4)", "Mds(n: 4, k: 5)", "Mds(n: 4", "n = 4 shares of k = 5"),
+        (r#"["conv1"]"#, r#"["conv7"]"#, "conv7", r#"no layer "conv7""#),
+        ("clients: 1", "clients: 0", "clients", "nobody sends"),
+    ];
+    let door = Door::to(&|path| Plan::read(path).map(drop));
+    door.tells_all(&shipped("topologies/lenet5.ron"), &five);
 }
 
-// ---- models
+const FAULTS: &[Mistake] = &[
+    ("pi-3", "pi-9", "pi-9", r#"no device or tag "pi-9""#),
+    ("pi-3", "", "who", "name one"),
+    ("\"fc1\"", "\"fc9\"", "fc9", r#"no stage "fc9""#),
+    ("request: 40", "request: 1000", "1000", "request 1000 is never sent"),
+    ("request: 40", "request: -1", "-1", "out of bounds"),
+    ("FirstReply", "LastReply", "LastReply", "LastReply"),
+    ("what: Crash", "what: Crush", "Crush", "Crush"),
+    ("what: Crash", "what: Restart, lasts: \"1s\"", "lasts", "over at once"),
+    ("what: Crash", "what: Crash, lasts: 1", "lasts", "Expected string"),
+    ("what: Crash", "what: Slow(by: 0.5)", "Slow", "slow by 0.5"),
+    ("what: Crash", "what: Slow(by: NaN)", "Slow", "slow by NaN"),
+    ("what: Crash", "what: Drop(probability: 1.5)", "Drop", "1.5 is not a probability"),
+    ("what: Crash", "what: Drop(probability: NaN)", "Drop", "NaN is not a probability"),
+    ("what: Crash", r#"what: Delay(Uniform(low: "2ms", high: "1ms"))"#, "Delay", "is above high"),
+    ("what: Crash", r#"what: Delay(Empirical(csv: "words.csv"))"#, "words.csv", "three numbers"),
+    ("what: Crash", r#"what: Delay(Empirical(csv: "narrow.csv"))"#, "narrow.csv", "no bin"),
+    ("1e-4", "-1e-4", "MaxAbsError", "-0.0001 is no bound"),
+    ("1e-4", "NaN", "MaxAbsError", "NaN is no bound"),
+    ("AtMostTimesTwin(1.25)", "AtMostTimesTwin(-1.0)", "AtMostTimesTwin", "-1 is no bound"),
+    ("AtMostTimesTwin(1.25)", r#"AtMost("soon")"#, "soon", "not a length of time"),
+    ("faults: [", "requests: 0, faults: [", "requests", "no requests"),
+    ("faults: [", "faults: [()", "faults", "missing field"),
+];
 
-struct Field {
-    number: u64,
-    wire: u64,
-    value: Vec<u8>,
-}
-
-fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
-    let (mut value, mut shift) = (0u64, 0);
-    loop {
-        let byte = *bytes.get(*at)?;
-        *at += 1;
-        value |= u64::from(byte & 127).checked_shl(shift)?;
-        shift += 7;
-        if byte < 128 {
-            return Some(value);
-        }
-        if shift > 63 {
-            return None;
-        }
-    }
-}
-
-fn put(mut value: u64, out: &mut Vec<u8>) {
-    while value > 127 {
-        out.push(value as u8 | 128);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn fields(bytes: &[u8]) -> Option<Vec<Field>> {
-    let (mut at, mut out) = (0, Vec::new());
-    while at < bytes.len() {
-        let key = varint(bytes, &mut at)?;
-        let start = at;
-        let value = match key & 7 {
-            0 => {
-                varint(bytes, &mut at)?;
-                bytes[start..at].to_vec()
-            }
-            1 => {
-                at += 8;
-                bytes.get(start..at)?.to_vec()
-            }
-            5 => {
-                at += 4;
-                bytes.get(start..at)?.to_vec()
-            }
-            2 => {
-                let len = varint(bytes, &mut at)? as usize;
-                let s = at;
-                at = at.checked_add(len)?;
-                bytes.get(s..at)?.to_vec()
-            }
-            _ => return None,
-        };
-        if key >> 3 == 0 {
-            return None;
-        }
-        out.push(Field { number: key >> 3, wire: key & 7, value });
-    }
-    Some(out)
-}
-
-fn encode(fields: &[Field]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for f in fields {
-        put(f.number << 3 | f.wire, &mut out);
-        if f.wire == 2 {
-            put(f.value.len() as u64, &mut out);
-        }
-        out.extend(&f.value);
-    }
-    out
-}
-
-fn surgery(bytes: &[u8], rng: &mut ChaCha8Rng, what: &mut String) -> Vec<u8> {
-    let Some(mut all) = fields(bytes).filter(|a| !a.is_empty()) else { return bytes.to_vec() };
-    // choose by distinct number first
-    let mut numbers: Vec<u64> = all.iter().map(|f| f.number).collect();
-    numbers.sort_unstable();
-    numbers.dedup();
-    let number = if numbers.contains(&7) && bytes.len() > 100_000 {
-        7
-    } else {
-        numbers[rng.random_range(0..numbers.len())]
-    };
-    let places: Vec<usize> = (0..all.len()).filter(|i| all[*i].number == number).collect();
-    let at = places[rng.random_range(0..places.len())];
-    write!(what, "/{number}[{at}]").unwrap();
-    let sub = all[at].wire == 2 && all[at].value.len() > 1 && fields(&all[at].value).is_some();
-    if sub && (bytes.len() > 100_000 || rng.random_bool(0.85)) {
-        all[at].value = surgery(&all[at].value.clone(), rng, what);
-        return encode(&all);
-    }
-    match rng.random_range(0..5) {
-        0 => {
-            what.push_str(" drop");
-            all.remove(at);
-        }
-        1 => {
-            what.push_str(" double");
-            let f = Field { number, wire: all[at].wire, value: all[at].value.clone() };
-            all.insert(at, f);
-        }
-        2 => {
-            let other = rng.random_range(0..all.len());
-            write!(what, " swap value with {other}").unwrap();
-            if all[other].wire == all[at].wire {
-                let v = all[other].value.clone();
-                let w = std::mem::replace(&mut all[at].value, v);
-                all[other].value = w;
-            }
-        }
-        _ if all[at].wire == 0 => {
-            let values = [
-                0,
-                1,
-                2,
-                3,
-                7,
-                10,
-                11,
-                16,
-                255,
-                1 << 20,
-                1 << 31,
-                1 << 33,
-                1 << 40,
-                1 << 62,
-                u64::MAX,
-                u64::MAX - 5,
-                1 << 63,
-            ];
-            let v = values[rng.random_range(0..values.len())];
-            write!(what, " = {v}").unwrap();
-            let mut out = Vec::new();
-            put(v, &mut out);
-            all[at].value = out;
-        }
-        3 => {
-            what.push_str(" emptied");
-            if all[at].wire == 2 {
-                all[at].value.clear();
-            }
-        }
-        _ => {
-            let ops = [
-                "Conv",
-                "Gemm",
-                "Relu",
-                "MaxPool",
-                "Flatten",
-                "Reshape",
-                "ConvTranspose",
-                "Add",
-                "MatMul",
-                "Loop",
-                "If",
-                "Softmax",
-                "ConstantOfShape",
-                "Tile",
-                "Expand",
-                "Transpose",
-                "LSTM",
-                "Resize",
-                "Range",
-                "NonZero",
-                "Gather",
-                "x",
-                "logits",
-                "/Relu_output_0",
-                "conv1.weight",
-            ];
-            let v = ops[rng.random_range(0..ops.len())];
-            write!(what, " := {v}").unwrap();
-            if all[at].wire == 2 {
-                all[at].value = v.as_bytes().to_vec();
-            }
-        }
-    }
-    encode(&all)
+#[test]
+fn a_mutated_fault_plan_is_refused_with_place_reason_and_fix_or_is_good() {
+    let plan = Plan::read(&root().join("topologies/lenet5.ron")).expect("shipped");
+    let mutations = mutations(&shipped("fault-plans/one-dies.ron"));
+    let refused = Door::to(&|path| FaultPlan::read(path, &plan).map(drop)).refuses(&mutations);
+    assert!(refused >= 200, "{refused} of {} were refused", mutations.len());
 }
 
 #[test]
-fn explore_models() {
-    use std::io::Write as _;
-    let folder = TempDir::new().expect("a folder");
-    let path = folder.path().join("bad.onnx");
-    let top = folder.path().join("t.ron");
-    let text = good("topologies/lenet5.ron").replace(
-        &format!("{}", shipped("topologies/models/lenet5-fashion.onnx").display()),
-        &format!("{}", path.display()),
-    );
-    let text = text.replace("(layers: [\"conv1\"], code: Mds(n: 5, k: 3)),", "");
-    let text = match std::env::var("INPUTS") {
-        Ok(i) => {
-            let a = text.find("Idx(").unwrap();
-            let b = text.find("arrivals").unwrap();
-            format!("{}{i},{}", &text[..a], &text[b..])
-        }
-        _ => text,
-    };
-    std::fs::write(&top, text).unwrap();
-    let good = std::fs::read(shipped(&format!(
-        "topologies/models/{}.onnx",
-        std::env::var("MODEL").unwrap_or("lenet5-fashion".into())
-    )))
-    .expect("shipped");
-    let mut log = std::fs::File::create("/tmp/malformed-models.log").unwrap();
-    let env = |n: &str, d: u64| std::env::var(n).ok().and_then(|s| s.parse().ok()).unwrap_or(d);
-    for seed in env("FROM", 0)..env("TO", 200) {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut what = format!("{seed} ");
-        let bytes = if rng.random_bool(0.1) {
-            let mut b = good.clone();
-            // flips outside weights are rare: aim at ends
-            let n = b.len();
-            let at = if rng.random_bool(0.5) {
-                rng.random_range(0..4000)
-            } else {
-                n - rng.random_range(1..1500)
-            };
-            let bit = 1u8 << rng.random_range(0..8);
-            b[at] ^= bit;
-            write!(what, "flip {at} {bit}").unwrap();
-            b
-        } else {
-            let mut b = surgery(&good, &mut rng, &mut what);
-            if rng.random_bool(0.3) {
-                what.push(' ');
-                b = surgery(&b, &mut rng, &mut what);
-            }
-            b
-        };
-        std::fs::write(&path, &bytes).expect("written");
-        write!(log, "{what} ").unwrap();
-        log.flush().unwrap();
-        #[allow(clippy::disallowed_methods)]
-        let t = std::time::Instant::now();
-        match panics(|| Network::open(&path)) {
-            Err(panic) => writeln!(log, "PANIC OPEN: {panic}").unwrap(),
-            Ok(Err(u)) => writeln!(log, "ERR {:?}", u.0).unwrap(),
-            Ok(Ok(_)) => match panics(|| Plan::read(&top)) {
-                Err(panic) => writeln!(log, "PANIC PLAN: {panic}").unwrap(),
-                Ok(Err(p)) => writeln!(log, "REFUSED {:?}", p.to_string()).unwrap(),
-                Ok(Ok(plan)) => {
-                    use kofn::drive::{Clock, Setup};
-                    let plan = std::sync::Arc::new(plan);
-                    match panics(|| {
-                        Setup::new(plan, 3, kofn::maths::chance::Seed(1))
-                            .and_then(|s| s.run(Clock::Virtual, &mut |_| {}))
-                    }) {
-                        Err(panic) => writeln!(log, "PANIC RUN: {panic}").unwrap(),
-                        Ok(Err(e)) => writeln!(log, "RUN FAILED: {e:#}").unwrap(),
-                        Ok(Ok(_)) => writeln!(log, "OK").unwrap(),
-                    }
-                }
-            },
-        }
-        if t.elapsed().as_millis() > 300 {
-            writeln!(log, "SLOW {:?} {what}", t.elapsed()).unwrap();
-        }
-    }
+fn each_mistake_in_a_fault_plan_is_pointed_at_and_several_are_told_at_once() {
+    let plan = Plan::read(&root().join("topologies/lenet5.ron")).expect("shipped");
+    let good = shipped("fault-plans/one-dies.ron");
+    let door = Door::to(&|path| FaultPlan::read(path, &plan).map(drop));
+    door.points_at(&good, FAULTS);
+    let one_each = ["pi-9", "fc9", "Slow", "MaxAbsError", "AtMostTimesTwin"];
+    let first = |part| FAULTS.iter().find(|mistake| mistake.2 == part).expect("in the table");
+    door.tells_all(&good, &one_each.map(|part| *first(part)));
 }

@@ -1,3 +1,6 @@
+//! However a layer is written in ONNX, and whatever stands around it, a coded fleet that lost a
+//! device answers as tract's whole model does, and as ONNX's definitions do in `f64`.
+
 #[path = "support/fleet.rs"]
 mod fleet;
 #[path = "support/graph.rs"]
@@ -6,18 +9,31 @@ mod graph;
 use std::sync::Arc;
 
 use fleet::Fleet;
-use graph::*;
+use graph::{Form, Graph};
 use kofn::maths::Tensor;
 use kofn::model::Network;
-use kofn::plan::Plan;
+use kofn::plan::{Plan, StageWork};
 use kofn::units::DeviceId;
 use ndarray::ArrayD;
+use proptest::prelude::*;
 
-fn plan(graph: &Graph, form: Form) -> Result<Arc<Plan>, String> {
-    let folder = tempfile::tempdir().expect("a folder");
-    let model = graph.write(form, folder.path());
-    let network = Network::open(&model).map_err(|e| e.0)?;
-    let narrow = network.layers.iter().filter(|layer| (2..4).contains(&layer.op.rows));
+const DEVICES: usize = 5;
+
+/// Layers are split so many ways, or by as many rows as a group has if those are fewer.
+const WAYS: usize = 4;
+
+/// In parts of the largest number of an output. Sums here have less than two hundred terms.
+const TOLERANCE: f64 = 1e-5;
+
+fn open(graph: &Graph, form: Form) -> Result<Network, String> {
+    let folder = tempfile::tempdir().expect("a place for a file");
+    Network::open(&graph.write(form, folder.path())).map_err(|why| why.0)
+}
+
+/// Five devices; layers with less than `local_below` of work stay with the supervisor.
+fn plan(graph: &Graph, form: Form, local_below: &str) -> Result<Arc<Plan>, String> {
+    let network = open(graph, form)?;
+    let narrow = network.layers.iter().filter(|layer| (2..WAYS).contains(&layer.op.rows));
     let stages: String = narrow
         .map(|layer| (&layer.name, layer.op.rows))
         .map(|(name, k)| format!("(layers: [{name:?}], code: Mds(n: {}, k: {k})), ", k + 1))
@@ -27,109 +43,372 @@ fn plan(graph: &Graph, form: Form) -> Result<Arc<Plan>, String> {
             model: Onnx("model.onnx"),
             supervisor: (speed: "1GFLOP/s"),
             devices: [(
-                name: "pi", count: 5, speed: "1GFLOP/s", memory: "1GB",
+                name: "pi", count: {DEVICES}, speed: "1GFLOP/s", memory: "1GB",
                 latency: Constant("1ms"), bandwidth: "1Gbit/s",
             )],
-            coding: (code: Mds(n: 5, k: 4), on: ["pi"]),
+            coding: (code: Mds(n: {DEVICES}, k: {WAYS}), on: ["pi"]),
             stages: [{stages}],
             inputs: Random(count: 1),
             requests: 1,
-            policy: (local_below: "0FLOP"),
+            policy: (local_below: "{local_below}"),
         )"#
     );
-    let file = folder.path().join("t.ron");
-    std::fs::write(&file, topology).unwrap();
-    Plan::read(&file).map(Arc::new).map_err(|p| p.to_string())
+    let folder = tempfile::tempdir().expect("a place for files");
+    graph.write(form, folder.path());
+    let file = folder.path().join("forms.ron");
+    std::fs::write(&file, topology).expect("a temporary file is written");
+    Plan::read(&file).map(Arc::new).map_err(|problems| problems.to_string())
 }
 
-fn compare(got: &[Tensor], want: &[ArrayD<f64>]) -> Result<(), String> {
-    if got.len() != want.len() { return Err(format!("{} outputs not {}", got.len(), want.len())); }
-    for (i, (g, w)) in got.iter().zip(want).enumerate() {
-        if g.shape() != w.shape() { return Err(format!("{i}: shape {:?} not {:?}", g.shape(), w.shape())); }
-        let big = w.iter().fold(1.0f64, |a, b| a.max(b.abs()));
-        let worst = g.iter().zip(w).map(|(a, b)| (f64::from(*a) - b).abs() / big).fold(0.0, f64::max);
-        if !(worst < 1e-5) { return Err(format!("{i}: off by {worst}")); }
+fn wide(tensors: &[Tensor]) -> Vec<ArrayD<f64>> {
+    tensors.iter().map(|tensor| tensor.mapv(f64::from)).collect()
+}
+
+fn agree(got: &[Tensor], want: &[ArrayD<f64>]) -> Result<(), String> {
+    if got.len() != want.len() {
+        return Err(format!("{} outputs and not {}", got.len(), want.len()));
+    }
+    for (at, (got, want)) in got.iter().zip(want).enumerate() {
+        if got.shape() != want.shape() {
+            let (got, want) = (got.shape(), want.shape());
+            return Err(format!("output {at} has shape {got:?} and not {want:?}"));
+        }
+        let largest = want.iter().fold(1.0, |a: f64, b| a.max(b.abs()));
+        let off = |(got, want): (&f32, &f64)| (f64::from(*got) - want).abs() / largest;
+        // A comparison that NaN fails.
+        if !got.iter().zip(want).all(|pair| off(pair) < TOLERANCE) {
+            return Err(format!("output {at} is {got} and not {want}"));
+        }
     }
     Ok(())
 }
 
-fn check(graph: &Graph, form: Form) -> Result<Arc<Plan>, String> {
-    let plan = plan(graph, form)?;
-    let inputs = graph.some_inputs();
+/// Asks the fleet without each device in turn, and holds it to both witnesses.
+fn answers_rightly(graph: &Graph, plan: &Arc<Plan>) -> Result<(), String> {
+    let inputs = graph.draw_inputs();
     let tensors: Vec<Tensor> = inputs.iter().map(|x| x.clone().into()).collect();
-    let whole = plan.network.whole().map_err(|e| e.0)?.run(&tensors).map_err(|e| e.0)?;
-    compare(&whole, &graph.plain(&inputs)).map_err(|e| format!("tract {e}"))?;
-    for lost in 0..5 {
-        let mut fleet = Fleet::without(DeviceId(lost), &plan);
+    let defined = graph.plain(&inputs);
+    let whole = plan.network.whole().and_then(|whole| whole.run(&tensors)).map_err(|why| why.0)?;
+    agree(&whole, &defined).map_err(|why| format!("the whole model is not as defined: {why}"))?;
+    for lost in (0..DEVICES).map(DeviceId) {
+        let mut fleet = Fleet::without(lost, plan);
         let got = fleet.answer(tensors.clone())?;
-        compare(&got, &graph.plain(&inputs)).map_err(|e| format!("coded {lost} {e}"))?;
+        agree(&got, &wide(&whole)).map_err(|why| format!("without {lost:?}: {why}"))?;
+        agree(&got, &defined).map_err(|why| format!("without {lost:?}, as defined: {why}"))?;
         fleet.decoded_around_the_loss()?;
     }
+    Ok(())
+}
+
+/// The plan that codes all it can, after its answers were found right.
+fn coded(text: &str) -> Result<Arc<Plan>, String> {
+    let graph = Graph::of(text);
+    let plan = plan(&graph, Form::Raw, "0FLOP")?;
+    answers_rightly(&graph, &plan)?;
     Ok(plan)
 }
 
-fn report(name: &str, g: &Graph) {
-    for form in [Form::Raw] {
-        let r = std::panic::catch_unwind(|| check(g, form));
-        match r {
-            Err(e) => println!("{name}: PANIC {:?}", e.downcast_ref::<String>()),
-            Ok(Ok(p)) => println!("{name}: stages {:?} locals {:?} steps {}", p.stages.iter().map(|s| {
-                let kofn::plan::StageWork::Layer(l) = &s.work else { unreachable!() };
-                let o = l.op();
-                format!("{} {} g{} r{} d{} c{} b{}", s.name, s.kind(), o.groups, o.rows, o.depth, o.columns, l.layer().bias.is_some())}).collect::<Vec<_>>(), p.locals, p.steps.len()),
-            Ok(Err(e)) => println!("{name}: ERR {e}"),
-        }
+/// What was coded: (groups, rows, depth, columns) of each stage.
+fn products(plan: &Plan) -> Vec<[usize; 4]> {
+    let layers = plan.stages.iter().filter_map(|stage| match &stage.work {
+        StageWork::Layer(layer) => Some(layer.op()),
+        StageWork::Function(_) => None,
+    });
+    layers.map(|op| [op.groups, op.rows, op.depth, op.columns]).collect()
+}
+
+#[test]
+fn wherever_a_file_keeps_its_weights_the_layers_and_the_answers_are_the_same() {
+    let graph = Graph::of(
+        "in x[1, 2, 6, 6]; w[4, 2, 3, 3]; b[4]; v[5, 64]; c[5]; conv = Conv(x, w, b);
+         r = Relu(conv); f = Flatten(r); fc = Gemm(f, v, c, transB=1); out fc",
+    );
+    let inputs: Vec<Tensor> = graph.draw_inputs().into_iter().map(Into::into).collect();
+    let seen = [Form::Raw, Form::Floats, Form::Nodes, Form::Inputs].map(|form| {
+        let plan = plan(&graph, form, "0FLOP").expect("a plan");
+        answers_rightly(&graph, &plan).unwrap_or_else(|why| panic!("{form:?}: {why}"));
+        let layers = plan.network.layers.clone().into_iter();
+        let layers = layers.map(|l| (l.name, l.kind, l.op, l.weights, l.bias)).collect::<Vec<_>>();
+        let answer = Fleet::without(DeviceId(0), &plan).answer(inputs.clone());
+        (form, plan.network.inputs.clone(), layers, answer.expect("an answer"))
+    });
+    assert_eq!(seen[0].2.len(), 2, "a convolution and a product");
+    for (form, inputs, layers, answer) in &seen[1..] {
+        assert_eq!(*inputs, seen[0].1, "{form:?}: weights are no inputs");
+        assert_eq!(*layers, seen[0].2, "{form:?}: the same layers");
+        assert_eq!(*answer, seen[0].3, "{form:?}: the same answer to the last bit");
     }
 }
 
 #[test]
-fn gemm() {
-    for side in [0, 1] { for ta in [0, 1] { for tb in [0, 1] { for c in ["", "[]", "[1]", "[7]", "[1,7]", "[6,1]", "[6,7]", "[1,1]"] {
-      for (al, be) in [(1.0, 1.0), (0.5, -2.0), (2.0, 0.0)] {
-        let a = if ta == 0 { [6, 5] } else { [5, 6] };
-        let b = if tb == 0 { [5, 7] } else { [7, 5] };
-        let mut g = Graph::default();
-        let (x, w) = if side == 0 { (b, a) } else { (a, b) };
-        g = g.input("x", &x.map(|d| d as i64)).weights("w", &w);
-        let mut f = if side == 0 { "y = Gemm(w, x".to_string() } else { "y = Gemm(x, w".to_string() };
-        if !c.is_empty() {
-            let s: Vec<usize> = c.trim_matches(['[', ']']).split(',').filter_map(|p| p.parse().ok()).collect();
-            g = g.weights("c", &s);
-            f += ", c";
+fn a_gemm_is_coded_on_either_side_whatever_is_turned_scaled_and_added() {
+    let (a, b) = (["[6, 5]", "[5, 6]"], ["[5, 7]", "[7, 5]"]);
+    let addends = ["", "c[]", "c[1]", "c[7]", "c[1, 1]", "c[1, 7]", "c[6, 1]", "c[6, 7]"];
+    for (turn_a, turn_b) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let right = (format!("in x{}; w{}", a[turn_a], b[turn_b]), "x, w", [1, 7, 5, 6]);
+        let left = (format!("in x{}; w{}", b[turn_b], a[turn_a]), "w, x", [1, 6, 5, 7]);
+        for (operands, order, product) in [right, left] {
+            for (addend, (alpha, beta)) in addends
+                .iter()
+                .flat_map(|addend| [(1., 1.), (0.5, -2.), (3., 0.)].map(|scales| (addend, scales)))
+            {
+                let c = if addend.is_empty() { "" } else { ", c" };
+                let text = format!(
+                    "{operands}; {addend}; y = Gemm({order}{c}, transA={turn_a}, transB={turn_b}, \
+                     alpha={alpha:?}, beta={beta:?}); out y"
+                );
+                let plan = coded(&text).unwrap_or_else(|why| panic!("{text}: {why}"));
+                assert_eq!(products(&plan), [product], "{text}");
+                assert!(plan.locals.is_empty(), "{text}");
+            }
         }
-        f += ")";
-        let g = g.node(&f, &[int("transA", ta), int("transB", tb), float("alpha", al), float("beta", be)]).output("y");
-        report(&format!("side {side} {ta}{tb} c {c} {al} {be}"), &g);
-    }}}}}
+    }
 }
 
+const NO_ROWS: &str = "no axis of its weights reaches the output alone, so there are no rows";
+const BROADCAST: &str = "it broadcasts an axis in ";
+
+/// Operands of `MatMul`, and (groups, rows, depth, columns), or why it stays local.
+const MATMULS: [(&str, Result<[usize; 4], &str>); 24] = [
+    ("in x[6, 5]; w[5, 7]; y = MatMul(x, w)", Ok([1, 7, 5, 6])),
+    ("in x[5]; w[5, 7]; y = MatMul(x, w)", Ok([1, 7, 5, 1])),
+    ("in x[2, 6, 5]; w[5, 7]; y = MatMul(x, w)", Ok([1, 7, 5, 12])),
+    ("in x[2, 3, 6, 5]; w[5, 7]; y = MatMul(x, w)", Ok([1, 7, 5, 36])),
+    ("in x[6, 1]; w[1, 7]; y = MatMul(x, w)", Ok([1, 7, 1, 6])),
+    ("in x[5, 7]; w[6, 5]; y = MatMul(w, x)", Ok([1, 6, 5, 7])),
+    ("in x[5]; w[6, 5]; y = MatMul(w, x)", Ok([1, 6, 5, 1])),
+    ("in x[2, 5, 7]; w[6, 5]; y = MatMul(w, x)", Ok([1, 6, 5, 14])),
+    ("in x[2, 3, 5, 7]; w[6, 5]; y = MatMul(w, x)", Ok([1, 6, 5, 42])),
+    // A batch of weights for a batch of activations: groups.
+    ("in x[2, 6, 5]; w[2, 5, 7]; y = MatMul(x, w)", Ok([2, 7, 5, 6])),
+    ("in x[2, 5, 7]; w[2, 6, 5]; y = MatMul(w, x)", Ok([2, 6, 5, 7])),
+    ("in x[2, 3, 6, 5]; w[2, 3, 5, 7]; y = MatMul(x, w)", Ok([6, 7, 5, 6])),
+    ("in x[2, 3, 6, 5]; w[3, 5, 7]; y = MatMul(x, w)", Ok([3, 7, 5, 12])),
+    ("in x[2, 3, 6, 5]; w[2, 1, 5, 7]; y = MatMul(x, w)", Ok([2, 7, 5, 18])),
+    ("in x[2, 3, 6, 5]; w[1, 5, 7]; y = MatMul(x, w)", Ok([1, 7, 5, 36])),
+    // A batch of weights for one activation: more rows.
+    ("in x[6, 5]; w[2, 5, 7]; y = MatMul(x, w)", Ok([1, 14, 5, 6])),
+    ("in x[3, 6, 5]; w[2, 3, 5, 7]; y = MatMul(x, w)", Ok([3, 14, 5, 6])),
+    ("in x[1, 6, 5]; w[2, 5, 7]; y = MatMul(x, w)", Err(BROADCAST)),
+    ("in x[2, 1, 5, 7]; w[2, 3, 6, 5]; y = MatMul(w, x)", Err(BROADCAST)),
+    // One output for each activation cannot be split.
+    ("in x[6, 5]; w[5]; y = MatMul(x, w)", Err(NO_ROWS)),
+    ("in x[6, 5]; w[5, 1]; y = MatMul(x, w)", Err(NO_ROWS)),
+    ("in x[5, 7]; w[5]; y = MatMul(w, x)", Err(NO_ROWS)),
+    // Weights that are computed, but from constants.
+    ("in x[6, 5]; v[7, 5]; w = Transpose(v, perm=[1, 0]); y = MatMul(x, w)", Ok([1, 7, 5, 6])),
+    ("in x[6, 5]; v[5, 7]; u[7]; w = Add(v, u); y = MatMul(x, w)", Ok([1, 7, 5, 6])),
+];
+
 #[test]
-fn matmul() {
-    for (x, w) in [
-        (vec![6, 5], vec![5, 7]), (vec![2, 6, 5], vec![5, 7]), (vec![2, 3, 6, 5], vec![5, 7]),
-        (vec![1, 6, 5], vec![5, 7]), (vec![1,1,6, 5], vec![5, 7]), (vec![1, 5], vec![5, 7]),
-        (vec![5], vec![5, 7]), (vec![6, 5], vec![5]), (vec![2, 6, 5], vec![5]), (vec![5], vec![5]),
-        (vec![2, 6, 5], vec![2, 5, 7]), (vec![2, 3, 6, 5], vec![3, 5, 7]), (vec![2, 3, 6, 5], vec![2, 3, 5, 7]),
-        (vec![2, 3, 6, 5], vec![2, 1, 5, 7]), (vec![2, 3, 6, 5], vec![1, 3, 5, 7]), (vec![2, 3, 6, 5], vec![1, 5, 7]),(vec![2, 3, 6, 5], vec![1, 1, 5, 7]),
-        (vec![6, 5], vec![2, 5, 7]), (vec![1, 6, 5], vec![2, 5, 7]), (vec![1, 3, 6, 5], vec![2, 3, 5, 7]),(vec![3, 6, 5], vec![2, 3, 5, 7]),
-        (vec![6, 5], vec![5, 1]), (vec![6, 1], vec![1, 7]), (vec![5, 6, 5], vec![5, 5, 1]), (vec![1,6, 5], vec![1, 5, 7]),
-        (vec![2, 6, 5], vec![2, 5, 1]), (vec![6,5], vec![4,5,1]), (vec![5], vec![2,5,7])
+fn a_matmul_is_coded_over_its_rows_or_says_why_it_is_not() {
+    for (text, product) in MATMULS {
+        let plan = coded(&format!("{text}; out y")).unwrap_or_else(|why| panic!("{text}: {why}"));
+        match product {
+            Ok(product) => assert_eq!(products(&plan), [product], "{text}"),
+            Err(reason) => {
+                let [(name, why)] = &plan.network.uncodable[..] else { panic!("{text}: coded") };
+                assert!(name == "y" && why.starts_with(reason), "{text}: {name}: {why}");
+            }
+        }
+    }
+}
+
+prop_compose! {
+    /// A convolution in one to three dimensions, and the output channels of a group.
+    fn convolutions()(
+        axes in prop::collection::vec([0..6usize, 1..4usize, 1..4usize, 1..4usize, 0..4usize, 0..4usize], 1..4),
+        auto_pad in prop::sample::select(vec!["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"]),
+        (batch, groups, channels, rows) in (1..3usize, 1..4usize, 1..3usize, 1..6usize),
+        bias in any::<bool>(),
+    ) -> (String, usize) {
+        let [beyond, kernel, strides, dilations, before, after] =
+            std::array::from_fn(|what| axes.iter().map(|axis| axis[what]).collect::<Vec<_>>());
+        let (mut x, mut w) = (vec![batch, groups * channels], vec![groups * rows, channels]);
+        for axis in 0..axes.len() {
+            let padding = match auto_pad {
+                "NOTSET" => before[axis] + after[axis],
+                "VALID" => 0,
+                _ => usize::MAX,
+            };
+            // The smallest input that has an output, and more.
+            let reach = (kernel[axis] - 1) * dilations[axis] + 1;
+            x.push(reach.saturating_sub(padding).max(1) + beyond[axis]);
+        }
+        w.extend(kernel);
+        let padding = match auto_pad {
+            "NOTSET" => format!("pads={:?}", [before, after].concat()),
+            _ => format!("auto_pad={auto_pad}"),
+        };
+        let (b, outputs) = (if bias { ", b" } else { "" }, groups * rows);
+        let text = format!(
+            "in x{x:?}; w{w:?}; b[{outputs}]; y = Conv(x, w{b}, group={groups}, \
+             strides={strides:?}, dilations={dilations:?}, {padding}); out y"
+        );
+        (text, rows)
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_convolution_of_any_shape_is_coded_unless_a_group_has_one_row((text, rows) in convolutions()) {
+        let plan = coded(&text).map_err(TestCaseError::fail)?;
+        prop_assert_eq!((plan.stages.len(), plan.locals.len()), if rows > 1 { (1, 0) } else { (0, 1) });
+    }
+}
+
+/// Graphs that branch and join, and how many layers they have.
+const BRANCHES: [(&str, &str, usize); 14] = [
+    (
+        "a residual",
+        "in x[1, 4, 5, 5]; w[4, 4, 3, 3]; c = Conv(x, w, pads=[1, 1, 1, 1]); y = Add(c, x); out y",
+        1,
+    ),
+    (
+        "residuals of residuals",
+        "in x[1, 4, 5, 5]; w[4, 4, 1, 1]; a = Conv(x, w); b = Add(a, x); c = Conv(b, w); \
+         d = Add(c, b); e = Conv(d, w); y = Add(e, a); out y, b",
+        3,
+    ),
+    (
+        "two branches concatenated",
+        "in x[1, 4, 5, 5]; w[4, 4, 3, 3]; v[4, 4, 1, 1]; u[6, 8, 3, 3]; \
+         a = Conv(x, w, pads=[1, 1, 1, 1]); b = Conv(x, v); c = Concat(a, b, axis=1); \
+         y = Conv(c, u); out y",
+        3,
+    ),
+    (
+        "queries, keys and values",
+        "in x[1, 6, 8]; p[8, 8]; q[8, 8]; r[8, 8]; s[8, 8]; h = Relu(x); a = MatMul(h, p); \
+         b = MatMul(h, q); c = MatMul(h, r); t = Transpose(b, perm=[0, 2, 1]); e = MatMul(a, t); \
+         f = MatMul(e, c); o = MatMul(f, s); y = Add(o, h); out y",
+        4,
+    ),
+    (
+        "an output that is also an inner value",
+        "in x[6, 8]; p[8, 8]; h = MatMul(x, p); r = Relu(h); y = MatMul(r, p); out h, y",
+        2,
+    ),
+    (
+        "two outputs, the later one first",
+        "in x[6, 8]; p[8, 8]; q[8, 7]; h = MatMul(x, p); a = MatMul(h, q); b = Relu(h); out b, a",
+        2,
+    ),
+    ("an output given twice", "in x[6, 8]; p[8, 8]; y = MatMul(x, p); out y, y", 1),
+    (
+        // tract makes the product with a concatenation a sum of two products.
+        "an input that skips a layer",
+        "in x[6, 8]; p[8, 8]; q[16, 8]; h = MatMul(x, p); k = Concat(x, h, axis=1); \
+         y = MatMul(k, q); out y",
+        3,
+    ),
+    ("no linear node", "in x[6, 8]; h = Relu(x); y = Add(h, x); out y", 0),
+    (
+        "a diamond with both layers on one side",
+        "in x[6, 8]; p[8, 8]; q[8, 8]; h = Relu(x); a = MatMul(h, p); b = Relu(a); \
+         c = MatMul(b, q); d = Add(h, x); y = Add(c, d); out y",
+        2,
+    ),
+    (
+        "a diamond between layers",
+        "in x[6, 8]; p[8, 8]; q[8, 8]; h = MatMul(x, q); a = MatMul(h, p); b = Relu(a); \
+         c = MatMul(b, q); d = Relu(h); e = Add(c, d); y = MatMul(e, p); out y",
+        4,
+    ),
+    (
+        "two inputs, the later one first, and one that nothing reads",
+        "in x[6, 8]; in z[6, 8]; in u[3]; p[8, 8]; b = MatMul(z, p); r = Relu(b); \
+         a = MatMul(x, p); y = Add(r, a); out y",
+        2,
+    ),
+    (
+        "a product of two activations",
+        "in x[6, 8]; in z[8, 6]; p[8, 8]; a = MatMul(x, p); y = MatMul(a, z); out y",
+        1,
+    ),
+    ("an open batch", "in x[-1, 8]; p[8, 8]; y = MatMul(x, p); out y", 1),
+];
+
+#[test]
+fn however_a_graph_branches_and_joins_all_its_layers_are_coded() {
+    for (name, text, layers) in BRANCHES {
+        let plan = coded(text).unwrap_or_else(|why| panic!("{name}: {why}"));
+        assert_eq!(plan.stages.len(), layers, "{name}");
+        assert!(plan.locals.is_empty(), "{name}: {:?}", plan.locals);
+    }
+}
+
+/// Depthwise, then four rows over 36 positions, then five rows of 144: work for no, some and no device.
+const SMALL: &str = "in x[1, 4, 8, 8]; d[4, 1, 3, 3]; w[4, 4, 1, 1]; v[144, 5]; \
+    deep = Conv(x, d, group=4); wide = Conv(deep, w); f = Flatten(wide); few = Gemm(f, v); out few";
+
+#[test]
+fn depthwise_layers_and_layers_below_the_limit_stay_with_the_supervisor() {
+    let graph = Graph::of(SMALL);
+    let rows = ("deep", "1 rows in each of 4 groups cannot be split 4 ways");
+    let few = ("few", "its 1.44 kFLOP are less than local_below");
+    let wide = ("wide", "its 1.15 kFLOP are less than local_below");
+    for (limit, locals) in [
+        ("0FLOP", vec![rows]),
+        ("1152FLOP", vec![rows]),
+        ("1153FLOP", vec![rows, wide]),
+        ("1441FLOP", vec![rows, wide, few]),
     ] {
-        let xi: Vec<i64> = x.iter().map(|d| *d as i64).collect();
-        let g = Graph::default().input("x", &xi).weights("w", &w).node("y = MatMul(x, w)", &[]).output("y");
-        report(&format!("{x:?} · const {w:?}"), &g);
-        let wi: Vec<i64> = w.iter().map(|d| *d as i64).collect();
-        let g = Graph::default().input("x", &wi).weights("w", &x).node("y = MatMul(w, x)", &[]).output("y");
-        report(&format!("const {x:?} · {w:?}"), &g);
+        let plan = plan(&graph, Form::Raw, limit).expect("a plan");
+        let found: Vec<_> = plan.locals.iter().map(|(name, why)| (&name[..], &why[..])).collect();
+        assert_eq!(found, locals, "below {limit}");
+        assert_eq!(plan.stages.len() + locals.len(), 3, "a layer is coded or says why it is not");
+        answers_rightly(&graph, &plan).unwrap_or_else(|why| panic!("below {limit}: {why}"));
     }
 }
 
+/// Models that cannot be run, and whom the message must name.
+const REFUSED: [(&str, &str); 16] = [
+    ("in x[1, 8]; odd = Frobnicate(x); out odd", "odd"),
+    ("in x[1, 8]; odd = Frobnicate(x); y = Relu(odd); out y", "odd"),
+    ("in x[1, 4, 5, 5]; w[4, 4, 3]; odd = Conv(x, w); out odd", "odd"),
+    ("in x[1, 4, 5, 5]; w[4, 4, 3, 3, 3]; odd = Conv(x, w); out odd", "odd"),
+    ("in x[1, 4, 5, 5]; w[4, 3, 3, 3]; odd = Conv(x, w); out odd", "odd"),
+    ("in x[1, 4, 5, 5]; w[4, 4, 3, 3]; b[3]; odd = Conv(x, w, b); out odd", "odd"),
+    ("in x[1, 4, 5, 5]; w[4, 4, 3, 3]; odd = Conv(x, w, kernel_shape=[2, 2]); out odd", "odd"),
+    ("in x[2, 6]; w[5, 7]; odd = Gemm(x, w); out odd", "odd"),
+    ("in x[2, 6]; w[6, 7]; c[6]; odd = Gemm(x, w, c); out odd", "odd"),
+    ("in x[2, 6]; w[5, 7]; odd = MatMul(x, w); out odd", "odd"),
+    ("in x[1, 8]; y = Add(x, nowhere); out y", "nowhere"),
+    ("in picture[1, 3, -1]; y = Relu(picture); out y", "picture"),
+    ("in picture[1, 3, 0]; y = Relu(picture); out y", "picture"),
+    ("in picture[0, 3]; y = Relu(picture); out y", "picture"),
+    // ONNX allows both; tract multiplies no two vectors, and forgets the type of such an input.
+    ("in x[5]; w[5]; odd = MatMul(x, w); out odd", "odd"),
+    ("in picture[1, 8]; y = Relu(picture); out y, picture", "picture"),
+];
+
 #[test]
-fn forms() {
-    for form in [Form::Raw, Form::Floats, Form::Nodes, Form::Inputs] {
-        let g = Graph::default().input("x", &[-1, 2, 6, 6]).weights("w", &[4, 2, 3, 3]).weights("b", &[4])
-          .weights("v", &[5, 64]).weights("c", &[5])
-          .node("conv = Conv(x, w, b)", &[]).node("r = Relu(conv)", &[]).node("f = Flatten(r)", &[]).node("fc = Gemm(f, v, c)", &[int("transB", 1)]).output("fc");
-        println!("{form:?} {:?}", check(&g, form).map(|p| p.stages.iter().map(|s| s.name.clone()).collect::<Vec<_>>()));
+fn a_model_that_cannot_be_run_is_refused_with_the_name_of_the_culprit() {
+    for (text, culprit) in REFUSED {
+        let why = open(&Graph::of(text), Form::Raw).expect_err(text);
+        assert!(why.contains(&format!("\"{culprit}\"")), "{text}: {why}");
+    }
+    let mut twins = Graph::of("in x[8, 8]; w[8, 8]; a = MatMul(x, w); y = MatMul(a, w); out y");
+    twins.nodes.iter_mut().for_each(|node| node.name = "twin".to_owned());
+    let why = open(&twins, Form::Raw).expect_err("two nodes of one name");
+    assert!(why.contains("\"twin\""), "{why}");
+}
+
+/// Models whose refusal does not say where the mistake is: tract's words do not.
+const REFUSED_NAMELESS: [&str; 6] = [
+    "in x[6, 8]; odd = Add(x, b); b = Relu(odd); out b",
+    "in x[8, 8]; w[8, 8]; odd = MatMul(b, w); b = Add(x, odd); out b",
+    "in x[1, 8]; y = Relu(x); out nowhere",
+    "in x[1, 4, 5, 5]; w[4, 4, 3, 3]; odd = Conv(x, w, strides=[0, 1]); out odd",
+    "in x[1, 4, 5, 5]; w[4, 4, 3, 3]; odd = Conv(x, w, strides=[1]); out odd",
+    "in x[1, 4, 5, 5]; w[4, 4, 3, 3]; odd = Conv(x, w, pads=[1, 1]); out odd",
+];
+
+#[test]
+fn cycles_missing_outputs_and_missing_strides_are_refused() {
+    for text in REFUSED_NAMELESS {
+        let why = open(&Graph::of(text), Form::Raw).expect_err(text);
+        assert!(why.contains("model.onnx is not a model kofn can run: "), "{text}: {why}");
     }
 }

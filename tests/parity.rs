@@ -4,7 +4,8 @@ mod support;
 
 use kofn::drive::{Clock, Setup, Trace};
 use kofn::event::Event;
-use kofn::plan::{Fault, FaultKind, Phase, Trigger};
+use kofn::fault::FaultKind;
+use kofn::plan::{Fault, Phase, Trigger};
 use kofn::units::{DeviceId, RequestId, Span};
 use support::{answers, count, plan, setup, simulate};
 
@@ -33,7 +34,7 @@ fn dies_in_mid_layer(lasts: Option<Span>) -> Fault {
     let request = RequestId(3);
     let stage = kofn::units::StageId(2);
     let trigger = Trigger::AtStage { request, stage, phase: Phase::FirstReply };
-    Fault { trigger, who: vec![DeviceId(1)], what: FaultKind::Crash, lasts }
+    Fault { trigger, who: vec![DeviceId(1)].into(), what: FaultKind::Crash, lasts }
 }
 
 #[test]

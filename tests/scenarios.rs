@@ -53,7 +53,7 @@ fn judge(plan: &std::sync::Arc<Plan>, faults: &FaultPlan) -> Verdict {
     let struck: Vec<_> = faults
         .faults
         .iter()
-        .map(|fault| (format!("{:?}", fault.what), fault.who.clone()))
+        .map(|fault| (fault.what.to_string(), fault.who.devices.clone()))
         .collect();
     let twin_report = Report::new(plan, 1, &[], &twin, None);
     let report = Report::new(plan, 1, &struck, &run, Some(&twin));
@@ -136,7 +136,7 @@ fn a_fault_that_changes_nothing_leaves_every_moment_as_in_the_twin() {
     let plan = plan("lenet5");
     let calm = setup(&plan, 20);
     let mut idle = dead_from_the_start(0);
-    idle.what = kofn::plan::FaultKind::Slow { by: 1.0 };
+    idle.what = kofn::fault::FaultKind::Slow(kofn::fault::Slow { by: 1.0 });
     let weathered = simulate(&calm.with_faults(vec![idle]));
     let struck = |event: &Event| matches!(event, Event::FaultBegan { .. });
     let rest: Vec<_> = weathered.into_iter().filter(|record| !struck(&record.event)).collect();
@@ -147,7 +147,7 @@ fn a_fault_that_changes_nothing_leaves_every_moment_as_in_the_twin() {
 fn a_restarted_device_is_given_its_shares_and_works_again() {
     let plan = plan("lenet5");
     let mut fault = dead_from_the_start(2);
-    fault.what = kofn::plan::FaultKind::Restart;
+    fault.what = kofn::fault::FaultKind::Restart;
     let trace = simulate(&setup(&plan, 20).with_faults(vec![fault]));
     let deployed =
         |event: &Event| matches!(event, Event::Deployed { device, shares: 5, .. } if device.0 == 2);

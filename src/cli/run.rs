@@ -98,8 +98,10 @@ impl Outcome {
         let planned = faults.map_or(&[][..], |plan| &plan.faults);
         let setup = calm.with_faults(planned.to_vec());
         let trace = watched(&setup, clock, "running")?;
-        let names: Vec<(String, Vec<DeviceId>)> =
-            planned.iter().map(|fault| (format!("{:?}", fault.what), fault.who.clone())).collect();
+        let names: Vec<(String, Vec<DeviceId>)> = planned
+            .iter()
+            .map(|fault| (fault.what.to_string(), fault.who.devices.clone()))
+            .collect();
         let (twin_trace, twin) = if planned.is_empty() {
             (None, None)
         } else {

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use super::physics::Way;
 use super::run::{Coming, Finished, Life, Pace, Run};
 use super::{Setup, Trace};
 use crate::event::Record;
+use crate::fault::{Cost, Way};
 use crate::node::{Job, Output};
 use crate::units::{Bytes, DeviceId, Span, Time};
 
@@ -87,7 +87,7 @@ impl Pace for Real {
         now
     }
 
-    fn begin(&mut self, _: Time, life: Life, job: Job, slowdown: f64) -> Option<Finished> {
+    fn begin(&mut self, _: Time, life: Life, job: Job, cost: Cost) -> Option<Finished> {
         let finished = self.finished.clone();
         rayon::spawn(move || {
             let clock = Stopwatch::start();
@@ -95,7 +95,7 @@ impl Pace for Real {
             let run = catch_unwind(AssertUnwindSafe(|| job.run()));
             let output = run.unwrap_or(broken);
             let took = clock.now() - Time::ZERO;
-            let held_back = took * (slowdown - 1.0);
+            let held_back = took * (cost.factor - 1.0) + cost.extra;
             // The run may be over: then nobody is interested.
             let _ = finished.send(Ended { life, output, took: took + held_back, held_back });
         });

@@ -2,17 +2,11 @@
 
 use rand_distr::{Distribution, LogNormal};
 
+use crate::fault::{Cost, Way};
 use crate::maths::chance::{Purpose, Seed};
 use crate::node::Job;
 use crate::plan::{Machine, Plan};
 use crate::units::{Bytes, DeviceId, Span, Time};
-
-/// Which way a message goes over a device's link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
-    ToDevice = 0,
-    FromDevice = 1,
-}
 
 /// The links of the fleet: one a device, each way a pipe that carries one message at a time.
 #[derive(Debug)]
@@ -47,14 +41,8 @@ impl Links {
     }
 }
 
-/// How long a job takes on a machine, stretched by `slowdown`; at least a nanosecond.
-pub(super) fn duration(
-    seed: Seed,
-    machine: &Machine,
-    job: &Job,
-    ids: &[u64],
-    slowdown: f64,
-) -> Span {
+/// How long a job takes on a machine at that cost; at least a nanosecond.
+pub(super) fn duration(seed: Seed, machine: &Machine, job: &Job, ids: &[u64], cost: Cost) -> Span {
     let plain = machine.time_for(job.work(), job.traffic());
     let jitter = match machine.jitter {
         0.0 => 1.0,
@@ -62,5 +50,5 @@ pub(super) fn duration(
             .expect("jitter was checked to be finite")
             .sample(&mut seed.stream(Purpose::Compute, ids)),
     };
-    (plain * (jitter * slowdown)).max(Span(1))
+    (plain * (jitter * cost.factor) + cost.extra).max(Span(1))
 }

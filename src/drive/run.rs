@@ -1,17 +1,18 @@
 //! What both drivers share: the hosts, the queue of things to come, and the carrying out of effects.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use super::host::{Hosts, Step};
-use super::physics::Way;
-use super::weather::{Verdict, Weather};
+use super::weather::Weather;
 use super::{Setup, Trace};
 use crate::event::{Event, Record};
+use crate::fault::{Cost, Fate, Grip, ResultOf, Way};
 use crate::node::{
     Chaos, Device, Effect, Input, Job, Message, NodeId, Order, Output, Supervisor, Timer,
 };
-use crate::plan::{FaultKind, Trigger};
+
+use crate::plan::Fault;
 use crate::units::{Bytes, DeviceId, Span, Time};
 
 /// What differs between virtual and real time.
@@ -20,7 +21,7 @@ pub(super) trait Pace {
     fn arrival(&mut self, now: Time, link: (DeviceId, Way), size: Bytes, identity: &[u64]) -> Time;
 
     /// Begins a job. Its end, if that is known already; else it comes by other means.
-    fn begin(&mut self, now: Time, life: Life, job: Job, slowdown: f64) -> Option<Finished>;
+    fn begin(&mut self, now: Time, life: Life, job: Job, cost: Cost) -> Option<Finished>;
 }
 
 /// A node in one of its incarnations.
@@ -58,6 +59,8 @@ pub(super) struct Run<'w, P> {
     pace: P,
     hosts: Hosts,
     weather: Weather,
+    /// What waits for each frozen device.
+    frozen: BTreeMap<DeviceId, Vec<Coming>>,
     queue: BinaryHeap<Reverse<Entry>>,
     causes: u64,
     trace: Trace,
@@ -78,16 +81,18 @@ impl<'w, P: Pace> Run<'w, P> {
         let device = |id| Device::deployed(DeviceId(id), deployment.held_by(DeviceId(id)));
         let devices: Vec<Device> = (0..plan.devices.len()).map(device).collect();
         let supervisor = Supervisor::new(plan.clone(), deployment.clone());
-        let hosts = Hosts::start(setup.client(), supervisor, Chaos::new(faults.clone()), devices);
+        let chaos = Chaos::new(faults.clone(), *seed);
+        let hosts = Hosts::start(setup.client(), supervisor, chaos, devices);
         let mut run = Self {
             pace,
             hosts,
-            weather: Weather::new(*seed),
+            weather: Weather::new(*seed, faults.iter().any(Fault::needs_the_past)),
+            frozen: BTreeMap::new(),
             queue: BinaryHeap::new(),
             causes: 0,
             trace: Vec::new(),
             open: *requests,
-            chaos_watches: faults.iter().any(|f| matches!(f.trigger, Trigger::AtStage { .. })),
+            chaos_watches: faults.iter().any(|fault| fault.trigger.watches()),
             watch,
         };
         for node in [NodeId::Chaos, NodeId::Supervisor, NodeId::Client] {
@@ -121,6 +126,7 @@ impl<'w, P: Pace> Run<'w, P> {
 
     /// Lets one thing happen, and carries out all that follows from it at once.
     pub(super) async fn happen(&mut self, now: Time, what: Coming) {
+        let Some(what) = self.unless_frozen(what) else { return };
         let (node, input) = match what {
             Coming::Start(node) => (node, Input::Start),
             Coming::Mail { from, to, message } => {
@@ -132,7 +138,8 @@ impl<'w, P: Pace> Run<'w, P> {
                 (to, Input::Mail { from, message })
             }
             Coming::Wake { life, timer } if self.lives(life) => (life.node, Input::Wake(timer)),
-            Coming::Done { life, output, took } if self.lives(life) => {
+            Coming::Done { life, mut output, took } if self.lives(life) => {
+                self.spoil(life.node, &mut output);
                 (life.node, Input::Done { output, took })
             }
             Coming::Wake { .. } | Coming::Done { .. } => return,
@@ -142,6 +149,30 @@ impl<'w, P: Pace> Run<'w, P> {
             for effect in self.step(now, node, input).await {
                 self.carry_out(now, node, effect, &mut steps);
             }
+        }
+    }
+
+    /// What happens to a frozen device is kept for when it thaws.
+    fn unless_frozen(&mut self, what: Coming) -> Option<Coming> {
+        let node = match &what {
+            Coming::Start(node) | Coming::Mail { to: node, .. } => *node,
+            Coming::Wake { life, .. } | Coming::Done { life, .. } => life.node,
+        };
+        match node {
+            NodeId::Device(device) if self.weather.holds(device, Grip::Frozen) => {
+                self.frozen.entry(device).or_default().push(what);
+                None
+            }
+            NodeId::Device(_) | NodeId::Client | NodeId::Supervisor | NodeId::Chaos => Some(what),
+        }
+    }
+
+    fn spoil(&mut self, node: NodeId, output: &mut Output) {
+        if let NodeId::Device(device) = node
+            && let Output::Share { ticket, result: Ok(result) } = output
+        {
+            let of = ResultOf { stage: ticket.round.stage, share: ticket.share };
+            self.weather.result(device, of, &ticket.identity(), result);
         }
     }
 
@@ -174,13 +205,11 @@ impl<'w, P: Pace> Run<'w, P> {
             Effect::Send { to, message } => self.send(now, node, to, message),
             Effect::Wake { at, timer } => self.push(at, Coming::Wake { life, timer }),
             Effect::Work(job) => {
-                let slowdown = match node {
-                    NodeId::Device(device) => self.weather.slowdown(device),
-                    NodeId::Client | NodeId::Supervisor | NodeId::Chaos => 1.0,
+                let cost = match node {
+                    NodeId::Device(device) => self.weather.job(device, &job.identity()),
+                    NodeId::Client | NodeId::Supervisor | NodeId::Chaos => Cost::PLAIN,
                 };
-                if let Some(Finished { at, output, took }) =
-                    self.pace.begin(now, life, job, slowdown)
-                {
+                if let Some(Finished { at, output, took }) = self.pace.begin(now, life, job, cost) {
                     self.push(at, Coming::Done { life, output, took });
                 }
             }
@@ -216,51 +245,80 @@ impl<'w, P: Pace> Run<'w, P> {
             _ => return self.push(now, Coming::Mail { from, to, message }),
         };
         let identity = [&[way as u64][..], &message.identity()].concat();
-        match self.weather.message(device, &identity) {
-            Verdict::Lost(fault) => {
-                self.note_lost(now, device, &message, format!("fault {} dropped it", fault.0));
-            }
-            Verdict::Pass { extra } => {
-                let arrives = self.pace.arrival(now, (device, way), message.size(), &identity);
-                self.push(arrives + extra, Coming::Mail { from, to, message });
-            }
+        let Fate { lost, extra, copies } = self.weather.message(device, way, &identity);
+        if lost {
+            return self.note_lost(now, device, &message, "a fault lost it".to_owned());
         }
+        let arrives = self.pace.arrival(now, (device, way), message.size(), &identity) + extra;
+        for later in copies {
+            let message = message.clone();
+            self.push(arrives + later, Coming::Mail { from, to, message });
+        }
+        self.push(arrives, Coming::Mail { from, to, message });
     }
 
     fn change_weather(&mut self, now: Time, order: Order, steps: &mut VecDeque<(NodeId, Input)>) {
         let Order { fault, device, begins } = order;
-        let Some(kind) = begins else {
-            let Some(ended) = self.weather.end(device, fault) else { return };
+        let Some((kind, grip)) = begins else {
+            let Some(grip) = self.weather.end(device, fault) else { return };
             self.note(now, Event::FaultEnded { fault, device });
-            if ended == FaultKind::Crash && !self.weather.holds_down(device) {
-                self.revive(device, steps);
-            }
-            return;
+            return self.let_go(now, device, grip, steps);
         };
-        let what = format!("{kind:?}");
+        let what = kind.to_string();
         self.note(now, Event::FaultBegan { fault, device, what });
-        match kind {
-            FaultKind::Crash => {
-                self.kill(now, device, "crash");
-                self.weather.begin(device, fault, kind);
-            }
-            FaultKind::Restart => {
+        if grip != Grip::Restart {
+            self.weather.begin(device, fault, kind, grip);
+        }
+        match grip {
+            Grip::Weather | Grip::Frozen | Grip::Flapping { .. } => {}
+            Grip::Down => self.kill(now, device, "crash"),
+            Grip::Restart => {
                 self.kill(now, device, "restart");
                 self.revive(device, steps);
             }
-            FaultKind::Slow { .. } | FaultKind::Delay(_) | FaultKind::Drop { .. } => {
-                self.weather.begin(device, fault, kind);
+            Grip::Away => {
+                let (from, message) = (NodeId::Chaos, Message::Leave);
+                steps.push_back((NodeId::Device(device), Input::Mail { from, message }));
             }
         }
     }
 
+    /// A fault has let go of a device, unless another still has such a hold of it.
+    fn let_go(
+        &mut self,
+        now: Time,
+        device: DeviceId,
+        grip: Grip,
+        steps: &mut VecDeque<(NodeId, Input)>,
+    ) {
+        if self.weather.holds(device, grip) {
+            return;
+        }
+        match grip {
+            Grip::Weather | Grip::Restart | Grip::Flapping { .. } => {}
+            Grip::Down => self.revive(device, steps),
+            Grip::Away => {
+                self.kill(now, device, "it left");
+                self.revive(device, steps);
+            }
+            Grip::Frozen => {
+                for what in self.frozen.remove(&device).unwrap_or_default() {
+                    self.push(now, what);
+                }
+            }
+        }
+    }
+
+    /// Drops the host of a device that is up.
     fn kill(&mut self, now: Time, device: DeviceId, why: &str) {
-        self.hosts.kill(device);
-        self.note(now, Event::Died { device, why: why.to_owned() });
+        if self.hosts.address(NodeId::Device(device)).is_some() {
+            self.hosts.kill(device);
+            self.note(now, Event::Died { device, why: why.to_owned() });
+        }
     }
 
     fn revive(&mut self, device: DeviceId, steps: &mut VecDeque<(NodeId, Input)>) {
-        if self.hosts.revive(device) {
+        if !self.weather.holds(device, Grip::Down) && self.hosts.revive(device) {
             steps.push_back((NodeId::Device(device), Input::Start));
         }
     }

@@ -3,10 +3,11 @@
 //! Jobs run at once, on this thread, and are charged for by the topology's machines. Not tokio's paused
 //! clock: it rounds timers up to a millisecond.
 
-use super::physics::{Links, Way, duration};
+use super::physics::{Links, duration};
 use super::run::{Finished, Life, Pace, Run};
 use super::{Setup, Trace};
 use crate::event::Record;
+use crate::fault::{Cost, Way};
 use crate::maths::chance::Seed;
 use crate::node::{Job, NodeId};
 use crate::plan::Plan;
@@ -54,13 +55,13 @@ impl Pace for Virtual<'_> {
         self.links.carry(now, self.plan, link, size, identity)
     }
 
-    fn begin(&mut self, now: Time, life: Life, job: Job, slowdown: f64) -> Option<Finished> {
+    fn begin(&mut self, now: Time, life: Life, job: Job, cost: Cost) -> Option<Finished> {
         let (machine, who) = match life.node {
             NodeId::Device(device) => (&self.plan.devices[device.0].machine, 1 + device.0 as u64),
             NodeId::Client | NodeId::Supervisor | NodeId::Chaos => (&self.plan.supervisor, 0),
         };
         let ids = [&[who], &job.identity()[..]].concat();
-        let took = duration(self.seed, machine, &job, &ids, slowdown);
+        let took = duration(self.seed, machine, &job, &ids, cost);
         // A device asks for one job at a time; the supervisor may ask for several.
         let begins = if who == 0 { self.supervisor_free.max(now) } else { now };
         let at = begins + took;

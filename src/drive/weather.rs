@@ -2,113 +2,109 @@
 
 use std::collections::BTreeMap;
 
-use rand::RngExt;
-
+use crate::fault::{Cost, Fate, FaultKind, Grip, Misfortune, Past, ResultOf, Way};
+use crate::maths::Tensor;
 use crate::maths::chance::{Purpose, Seed};
-use crate::plan::FaultKind;
-use crate::units::{DeviceId, FaultId, Span};
-
-/// What becomes of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Pass { extra: Span },
-    Lost(FaultId),
-}
+use crate::units::{DeviceId, FaultId};
 
 #[derive(Debug)]
 pub(super) struct Weather {
     seed: Seed,
     /// The faults in force on each device.
-    active: BTreeMap<(DeviceId, FaultId), FaultKind>,
+    active: BTreeMap<(DeviceId, FaultId), (FaultKind, Grip)>,
+    past: Past,
+    /// Whether some fault answers with results of the past.
+    remembers: bool,
 }
 
 impl Weather {
-    pub(super) fn new(seed: Seed) -> Self {
-        Self { seed, active: BTreeMap::new() }
+    pub(super) fn new(seed: Seed, remembers: bool) -> Self {
+        Self { seed, active: BTreeMap::new(), past: Past::default(), remembers }
     }
 
-    pub(super) fn begin(&mut self, device: DeviceId, fault: FaultId, kind: FaultKind) {
-        self.active.insert((device, fault), kind);
+    pub(super) fn begin(&mut self, device: DeviceId, fault: FaultId, kind: FaultKind, grip: Grip) {
+        self.active.insert((device, fault), (kind, grip));
     }
 
-    /// The kind of the fault that ended, if it was in force.
-    pub(super) fn end(&mut self, device: DeviceId, fault: FaultId) -> Option<FaultKind> {
-        self.active.remove(&(device, fault))
+    /// How the fault that ended had taken hold, if it was in force.
+    pub(super) fn end(&mut self, device: DeviceId, fault: FaultId) -> Option<Grip> {
+        self.active.remove(&(device, fault)).map(|(_, grip)| grip)
     }
 
-    /// Whether some fault keeps the device down.
-    pub(super) fn holds_down(&self, device: DeviceId) -> bool {
-        self.over(device).any(|(_, kind)| *kind == FaultKind::Crash)
+    /// Whether some fault has such a hold of the device.
+    pub(super) fn holds(&self, device: DeviceId, grip: Grip) -> bool {
+        self.over(device).any(|(_, (_, other))| *other == grip)
     }
 
-    /// What becomes of a message to or from a device; `identity` tells it from all others.
-    pub(super) fn message(&self, device: DeviceId, identity: &[u64]) -> Verdict {
-        let mut extra = Span::ZERO;
-        for (fault, kind) in self.over(device) {
-            let ids = [&[fault.0 as u64, device.0 as u64], identity].concat();
-            let mut rng = self.seed.stream(Purpose::Fault, &ids);
-            match kind {
-                FaultKind::Delay(delay) => extra += delay.draw(&mut rng),
-                FaultKind::Drop { probability } if rng.random_bool(*probability) => {
-                    return Verdict::Lost(fault);
-                }
-                FaultKind::Drop { .. }
-                | FaultKind::Slow { .. }
-                | FaultKind::Crash
-                | FaultKind::Restart => {}
-            }
-        }
-        Verdict::Pass { extra }
+    /// What becomes of a message; `identity` tells it from all others.
+    pub(super) fn message(&self, device: DeviceId, way: Way, identity: &[u64]) -> Fate {
+        let mut fate = Fate::default();
+        self.ask(device, identity, |misfortune, rng| misfortune.message(way, rng, &mut fate));
+        fate
     }
 
-    /// By how much a job on the device is stretched.
-    pub(super) fn slowdown(&self, device: DeviceId) -> f64 {
-        let factors = self.over(device).map(|(_, kind)| match kind {
-            FaultKind::Slow { by } => *by,
-            FaultKind::Crash
-            | FaultKind::Restart
-            | FaultKind::Delay(_)
-            | FaultKind::Drop { .. } => 1.0,
+    /// What a job on the device costs.
+    pub(super) fn job(&self, device: DeviceId, identity: &[u64]) -> Cost {
+        let mut cost = Cost::PLAIN;
+        self.ask(device, identity, |misfortune, rng| misfortune.job(rng, &mut cost));
+        cost
+    }
+
+    /// Spoils a device's result.
+    pub(super) fn result(
+        &mut self,
+        device: DeviceId,
+        of: ResultOf,
+        identity: &[u64],
+        result: &mut Vec<Tensor>,
+    ) {
+        let honest = self.remembers.then(|| result.clone());
+        self.ask(device, identity, |misfortune, rng| {
+            misfortune.result(&self.past, of, rng, result);
         });
-        factors.product()
+        if let Some(honest) = honest {
+            self.past.record(of, honest);
+        }
     }
 
-    fn over(&self, device: DeviceId) -> impl Iterator<Item = (FaultId, &FaultKind)> {
+    /// Asks each fault over a device, with a stream of chance that is its alone.
+    fn ask(
+        &self,
+        device: DeviceId,
+        identity: &[u64],
+        mut ask: impl FnMut(&dyn Misfortune, &mut rand_chacha::ChaCha8Rng),
+    ) {
+        for (fault, (kind, _)) in self.over(device) {
+            let ids = [&[fault.0 as u64, device.0 as u64], identity].concat();
+            ask(kind.misfortune(), &mut self.seed.stream(Purpose::Fault, &ids));
+        }
+    }
+
+    fn over(&self, device: DeviceId) -> impl Iterator<Item = (FaultId, &(FaultKind, Grip))> {
         let all = (device, FaultId(0))..=(device, FaultId(usize::MAX));
-        self.active.range(all).map(|((_, fault), kind)| (*fault, kind))
+        self.active.range(all).map(|((_, fault), active)| (*fault, active))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::maths::chance::Delay;
+    use crate::fault::Grip::{Down, Frozen};
 
     const PI: DeviceId = DeviceId(3);
 
     #[test]
-    fn faults_add_up_and_end_one_by_one() {
-        let mut weather = Weather::new(Seed(1));
-        weather.begin(PI, FaultId(0), FaultKind::Slow { by: 2.0 });
-        weather.begin(PI, FaultId(1), FaultKind::Slow { by: 3.0 });
-        let lag = FaultKind::Delay(Delay::Constant(Span(5)));
-        weather.begin(PI, FaultId(2), lag.clone());
-        weather.begin(PI, FaultId(3), lag);
-        assert_eq!(weather.slowdown(PI), 6.0);
-        assert_eq!(weather.message(PI, &[1]), Verdict::Pass { extra: Span(10) });
-        assert_eq!(weather.end(PI, FaultId(0)), Some(FaultKind::Slow { by: 2.0 }));
-        assert_eq!(weather.slowdown(PI), 3.0);
-        assert_eq!(weather.slowdown(DeviceId(0)), 1.0, "others have fair weather");
-    }
-
-    #[test]
-    fn a_lossy_link_loses_its_share_and_the_same_messages_every_time() {
-        let mut weather = Weather::new(Seed(1));
-        weather.begin(PI, FaultId(0), FaultKind::Drop { probability: 0.3 });
-        let lost = |id| weather.message(PI, &[id]) == Verdict::Lost(FaultId(0));
-        let first: Vec<bool> = (0..10_000).map(lost).collect();
-        let share = first.iter().filter(|lost| **lost).count() as f64 / 1e4;
-        assert!((share - 0.3).abs() < 0.02, "{share}");
-        assert_eq!(first, (0..10_000).map(lost).collect::<Vec<_>>());
+    fn faults_end_one_by_one_and_others_have_fair_weather() {
+        let mut weather = Weather::new(Seed(1), false);
+        weather.begin(PI, FaultId(0), FaultKind::Crash, Down);
+        weather.begin(PI, FaultId(1), FaultKind::Crash, Down);
+        assert_eq!(weather.end(PI, FaultId(0)), Some(Down));
+        assert!(weather.holds(PI, Down), "the other crash still holds it down");
+        assert_eq!(weather.end(PI, FaultId(1)), Some(Down));
+        assert!(!weather.holds(PI, Down));
+        assert_eq!(weather.end(PI, FaultId(1)), None, "it ends once");
+        weather.begin(PI, FaultId(2), FaultKind::Freeze, Frozen);
+        assert!(!weather.holds(DeviceId(0), Frozen));
+        assert_eq!(weather.message(DeviceId(0), Way::ToDevice, &[1]), Fate::default());
     }
 }

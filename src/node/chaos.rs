@@ -1,85 +1,157 @@
 //! Chaos: waits for each fault's trigger and orders the weather to change.
 
+use rand::RngExt;
+use rand::seq::SliceRandom;
+
 use super::{Effect, Effects, Input, Node, Timer};
 use crate::event::Event;
-use crate::plan::{Fault, FaultKind, Phase, Trigger};
-use crate::units::{DeviceId, FaultId, Time};
+use crate::fault::{FaultKind, Grip};
+use crate::maths::chance::{Purpose, Seed};
+use crate::plan::{Fault, Trigger};
+use crate::units::{DeviceId, FaultId, Span, Time};
 
 /// What the weather is told.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Order {
     pub fault: FaultId,
     pub device: DeviceId,
-    /// The misfortune that begins; `None` ends it.
-    pub begins: Option<FaultKind>,
+    /// The misfortune that begins and how it takes hold; `None` ends it.
+    pub begins: Option<(FaultKind, Grip)>,
 }
 
 #[derive(Debug)]
 pub struct Chaos {
-    faults: Vec<Fault>,
-    /// The faults that have not struck.
-    pending: Vec<bool>,
+    seed: Seed,
+    faults: Vec<(Fault, Course)>,
+}
+
+/// How a fault has gone so far.
+#[derive(Clone, Debug, Default)]
+struct Course {
+    /// How often it struck: tells the timers of one strike from those of the next.
+    strikes: u32,
+    /// Whom it has hold of; empty when it is not in force.
+    victims: Vec<DeviceId>,
 }
 
 impl Chaos {
-    pub fn new(faults: Vec<Fault>) -> Self {
-        let pending = vec![true; faults.len()];
-        Self { faults, pending }
+    pub fn new(faults: Vec<Fault>, seed: Seed) -> Self {
+        Self { seed, faults: faults.into_iter().map(|f| (f, Course::default())).collect() }
     }
 
     fn strike(&mut self, now: Time, id: FaultId, out: &mut Effects) {
-        let fault = &self.faults[id.0];
-        if !std::mem::take(&mut self.pending[id.0]) {
+        let (fault, course) = &mut self.faults[id.0];
+        if !course.victims.is_empty() {
             return;
         }
-        for device in &fault.who {
-            let begins = Some(fault.what.clone());
-            out.0.push(Effect::Weather(Order { fault: id, device: *device, begins }));
-        }
+        course.strikes += 1;
+        course.victims = victims(self.seed, id, fault, course.strikes);
+        let strike = course.strikes;
         if let Some(lasts) = fault.lasts {
-            out.wake(now + lasts, Timer::FaultEnds(id));
+            out.wake(now + lasts, Timer::FaultEnds { fault: id, strike });
+        }
+        match fault.what.misfortune().grip() {
+            Grip::Flapping { down, up } => self.turn(now, id, (down, up), true, out),
+            grip => self.order(id, Some(grip), out),
+        }
+        let (fault, course) = &mut self.faults[id.0];
+        if fault.what == FaultKind::Restart {
+            course.victims.clear();
         }
     }
 
-    fn end(&self, id: FaultId, out: &mut Effects) {
-        for device in &self.faults[id.0].who {
-            out.0.push(Effect::Weather(Order { fault: id, device: *device, begins: None }));
+    /// A flapping device goes down or comes up, and the next turn is set.
+    fn turn(&self, now: Time, id: FaultId, turns: (Span, Span), down: bool, out: &mut Effects) {
+        let strike = self.faults[id.0].1.strikes;
+        self.order(id, down.then_some(Grip::Down), out);
+        let (at, down) = (now + if down { turns.0 } else { turns.1 }, !down);
+        out.wake(at, Timer::FaultTurns { fault: id, strike, down });
+    }
+
+    fn order(&self, id: FaultId, grip: Option<Grip>, out: &mut Effects) {
+        let (fault, course) = &self.faults[id.0];
+        for device in &course.victims {
+            let begins = grip.map(|grip| (fault.what.clone(), grip));
+            out.0.push(Effect::Weather(Order { fault: id, device: *device, begins }));
+        }
+    }
+
+    fn end(&mut self, id: FaultId, strike: u32, out: &mut Effects) {
+        if self.faults[id.0].1.strikes == strike {
+            self.order(id, None, out);
+            self.faults[id.0].1.victims.clear();
+        }
+    }
+
+    fn wake(&mut self, now: Time, timer: Timer, out: &mut Effects) {
+        match timer {
+            Timer::FaultBegins(id) => {
+                self.strike(now, id, out);
+                if let Trigger::Every(period) = self.faults[id.0].0.trigger {
+                    out.wake(now + period, timer);
+                }
+            }
+            Timer::FaultEnds { fault, strike } => self.end(fault, strike, out),
+            Timer::FaultTurns { fault, strike, down } => {
+                let (planned, course) = &self.faults[fault.0];
+                let grip = planned.what.misfortune().grip();
+                let in_force = course.strikes == strike && !course.victims.is_empty();
+                if let Grip::Flapping { down: long, up } = grip
+                    && in_force
+                {
+                    self.turn(now, fault, (long, up), down, out);
+                }
+            }
+            Timer::Deadline { .. } | Timer::Arrival(_) => {}
+        }
+    }
+
+    fn fires(&self, id: usize, event: &Event) -> bool {
+        let (fault, course) = &self.faults[id];
+        match (&fault.trigger, event) {
+            (Trigger::Chance(p), Event::Scattered { request, stage, attempt: 0, .. }) => {
+                let ids = [id as u64, request.0 as u64, stage.0 as u64];
+                self.seed.stream(Purpose::Fault, &ids).random_bool(*p)
+            }
+            (trigger, _) => course.strikes == 0 && trigger.fires_on(event),
         }
     }
 }
 
-/// Whether a trigger waits for what was seen.
-fn fires(trigger: &Trigger, seen: &Event) -> bool {
-    let Trigger::AtStage { request, stage, phase } = trigger else { return false };
-    let about = match (phase, seen) {
-        (Phase::Scattered, Event::Scattered { request, stage, attempt: 0, .. })
-        | (Phase::FirstReply, Event::Arrived { request, stage, .. })
-        | (Phase::Decoding, Event::Enough { request, stage, .. }) => (request, stage),
-        _ => return false,
-    };
-    about == (request, stage)
+/// All it is for, or so many of them, drawn anew for every strike.
+fn victims(seed: Seed, id: FaultId, fault: &Fault, strike: u32) -> Vec<DeviceId> {
+    let mut victims = fault.who.devices.clone();
+    if let Some(any) = fault.who.any {
+        victims.shuffle(&mut seed.stream(Purpose::Victims, &[id.0 as u64, u64::from(strike)]));
+        victims.truncate(any);
+        victims.sort();
+    }
+    victims
 }
 
 impl Node for Chaos {
     fn handle(&mut self, now: Time, input: Input, out: &mut Effects) {
         match input {
             Input::Start => {
-                for (id, fault) in self.faults.iter().enumerate() {
-                    if let Trigger::At(at) = fault.trigger {
-                        out.wake(at, Timer::FaultBegins(FaultId(id)));
+                for (id, (fault, _)) in self.faults.iter().enumerate() {
+                    match fault.trigger {
+                        Trigger::At(at) => out.wake(at, Timer::FaultBegins(FaultId(id))),
+                        Trigger::Every(period) => {
+                            out.wake(now + period, Timer::FaultBegins(FaultId(id)));
+                        }
+                        Trigger::AtStage { .. } | Trigger::OnEvent(_) | Trigger::Chance(_) => {}
                     }
                 }
             }
-            Input::Wake(Timer::FaultBegins(fault)) => self.strike(now, fault, out),
-            Input::Wake(Timer::FaultEnds(fault)) => self.end(fault, out),
+            Input::Wake(timer) => self.wake(now, timer, out),
             Input::Saw(event) => {
-                let struck = (0..self.faults.len())
-                    .filter(|id| self.pending[*id] && fires(&self.faults[*id].trigger, &event));
-                for id in struck.collect::<Vec<_>>() {
-                    self.strike(now, FaultId(id), out);
+                for id in 0..self.faults.len() {
+                    if self.fires(id, &event) {
+                        self.strike(now, FaultId(id), out);
+                    }
                 }
             }
-            Input::Mail { .. } | Input::Wake(_) | Input::Done { .. } => {}
+            Input::Mail { .. } | Input::Done { .. } => {}
         }
     }
 }

@@ -18,12 +18,14 @@ pub struct Device {
     busy: Option<(RoundId, bool)>,
     /// Whether it must ask for its shares: it came back from the dead.
     empty: bool,
+    /// Whether it takes no more tasks.
+    leaving: bool,
 }
 
 impl Device {
     /// A device that holds its shares already, as after deployment.
     pub fn deployed(id: DeviceId, shares: BTreeMap<(StageId, usize), Arc<Share>>) -> Self {
-        Self { id, shares, waiting: VecDeque::new(), busy: None, empty: false }
+        Self { id, shares, waiting: VecDeque::new(), busy: None, empty: false, leaving: false }
     }
 
     /// A device that just came up and holds nothing.
@@ -61,6 +63,14 @@ impl Node for Device {
     fn handle(&mut self, _now: Time, input: Input, out: &mut Effects) {
         match input {
             Input::Start if self.empty => out.send(NodeId::Supervisor, Message::Hello),
+            Input::Mail { message: Message::Task(ticket, _), .. } if self.leaving => {
+                let why = "it is leaving the fleet".to_owned();
+                out.send(NodeId::Supervisor, Message::Reply(ticket, Err(why)));
+            }
+            Input::Mail { message: Message::Leave, .. } => {
+                self.leaving = true;
+                out.send(NodeId::Supervisor, Message::Goodbye);
+            }
             Input::Mail { message: Message::Task(ticket, inputs), .. } => {
                 self.waiting.push_back((ticket, inputs));
             }

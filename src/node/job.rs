@@ -64,9 +64,9 @@ impl Job {
     /// Numbers that tell this job from every other of the same node.
     pub fn identity(&self) -> [u64; 5] {
         match self {
-            Self::Share { ticket: Ticket { round, share, attempt }, .. } => {
-                let (request, stage) = (round.request.0 as u64, round.stage.0 as u64);
-                [1, request, stage, *share as u64, u64::from(*attempt)]
+            Self::Share { ticket, .. } => {
+                let [request, stage, share, attempt] = ticket.identity();
+                [1, request, stage, share, attempt]
             }
             Self::Decode { round, .. } => [2, round.request.0 as u64, round.stage.0 as u64, 0, 0],
             Self::Local { request, step, .. } => [3, request.0 as u64, *step as u64, 0, 0],

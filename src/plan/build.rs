@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::source::{Problem, Problems, Source, To};
 use super::topology::{
-    ArchitectureFile, ArrivalsFile, CodeFile, DelayFile, DeviceFile, MachineFile, ModelFile,
-    PolicyFile, TopologyFile, WaitFile,
+    ArchitectureFile, ArrivalsFile, CodeFile, DeviceFile, MachineFile, ModelFile, PolicyFile,
+    TopologyFile, WaitFile,
 };
 use super::{Arrivals, Device, Machine, Plan, Policy, Wait, inputs, stages};
 use crate::code::{Code, Mds, Parity, Replication, Uncoded};
-use crate::maths::chance::{Delay, Histogram, Seed};
+use crate::maths::chance::Seed;
+use crate::maths::delay::{Delay, WrittenDelay};
 use crate::model::Network;
 use crate::model::synthetic::Architecture;
 use crate::units::{DeviceId, Span};
@@ -147,66 +148,15 @@ fn devices(source: &Source, files: &[DeviceFile], problems: &mut Vec<Problem>) -
 /// A typing error should not fill the memory.
 const MOST_DEVICES: usize = 100_000;
 
-/// Gives a distribution its meaning and checks its parameters.
-pub(super) fn delay(
+/// Gives a distribution its meaning, or reports why it has none.
+fn delay(
     source: &Source,
     path: &[To<'_>],
-    file: &DelayFile,
+    written: &WrittenDelay,
     problems: &mut Vec<Problem>,
 ) -> Option<Delay> {
-    let mut refuse = |message: String, fix: &str| problems.push(source.problem(path, message, fix));
-    let delay = match file {
-        DelayFile::Constant(span) => Delay::Constant(*span),
-        DelayFile::Uniform { low, high } => {
-            if low > high {
-                refuse(format!("low {low} is above high {high}"), "swap them");
-                return None;
-            }
-            Delay::Uniform { low: *low, high: *high }
-        }
-        DelayFile::Normal { mean, sd } => Delay::Normal { mean: *mean, sd: *sd },
-        DelayFile::LogNormal { median, sigma } => {
-            if !(sigma.is_finite() && *sigma >= 0.0) {
-                refuse(format!("sigma {sigma} is no deviation"), "give a number from 0 up");
-                return None;
-            }
-            Delay::LogNormal { median: *median, sigma: *sigma }
-        }
-        DelayFile::Exponential { mean } => Delay::Exponential { mean: *mean },
-        DelayFile::Pareto { scale, shape } => {
-            if !(shape.is_finite() && *shape > 0.0) {
-                refuse(format!("shape {shape} is no tail exponent"), "give a positive number");
-                return None;
-            }
-            Delay::Pareto { scale: *scale, shape: *shape }
-        }
-        DelayFile::Empirical { csv, less } => {
-            let read = std::fs::read_to_string(source.resolve(csv));
-            match read.map_err(|error| error.to_string()).and_then(|text| histogram(&text)) {
-                Ok(histogram) => Delay::Empirical { histogram: Arc::new(histogram), less: *less },
-                Err(why) => {
-                    refuse(
-                        format!("\"{csv}\" cannot be used: {why}"),
-                        "name a CSV of low ms, high ms, density per ms, with a header line",
-                    );
-                    return None;
-                }
-            }
-        }
-    };
-    Some(delay)
-}
-
-fn histogram(text: &str) -> Result<Histogram, String> {
-    let mut rows = Vec::new();
-    for (at, line) in text.lines().enumerate().skip(1).filter(|(_, line)| !line.trim().is_empty()) {
-        let numbers: Vec<f64> = line.split(',').filter_map(|n| n.trim().parse().ok()).collect();
-        let [low, high, density] = numbers[..] else {
-            return Err(format!("line {} is not three numbers", at + 1));
-        };
-        rows.push((low, high, density));
-    }
-    Histogram::from_densities(&rows).ok_or_else(|| "no bin has any weight".to_owned())
+    let loaded = written.load(&|named| source.text_of(named));
+    loaded.map_err(|refusal| problems.push(source.refusal(path, refusal))).ok()
 }
 
 /// Gives a code its meaning and checks its parameters.

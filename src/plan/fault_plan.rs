@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::Plan;
 use super::source::{Problem, Problems, Source, To};
-use super::topology::DelayFile;
-use super::{Plan, build};
-use crate::maths::chance::Delay;
-use crate::units::{DeviceId, RequestId, Span, StageId, Time};
+use super::trigger::{Trigger, TriggerFile, Who};
+use crate::fault::FaultKind;
+use crate::maths::delay::Refusal;
+use crate::units::Span;
 
 /// A whole file.
 #[derive(Clone, Debug, Deserialize)]
@@ -29,28 +30,11 @@ struct FaultPlanFile {
 #[serde(rename = "Fault", deny_unknown_fields)]
 struct FaultFile {
     at: TriggerFile,
-    /// A device's name, or a tag.
+    /// Names, tags, or `any 2 of TAG`.
     who: String,
-    what: FaultKindFile,
+    what: FaultKind,
     #[serde(default)]
     lasts: Option<Span>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename = "Trigger", deny_unknown_fields)]
-enum TriggerFile {
-    At(Time),
-    AtStage { request: usize, stage: String, phase: Phase },
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename = "FaultKind", deny_unknown_fields)]
-enum FaultKindFile {
-    Crash,
-    Restart,
-    Slow { by: f64 },
-    Delay(DelayFile),
-    Drop { probability: f64 },
 }
 
 /// A fault plan, checked against the plan it is for.
@@ -67,42 +51,10 @@ pub struct FaultPlan {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
     pub trigger: Trigger,
-    pub who: Vec<DeviceId>,
+    pub who: Who,
     pub what: FaultKind,
     /// How long it lasts; for ever if nothing is said. A crash that ends is a restart.
     pub lasts: Option<Span>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trigger {
-    At(Time),
-    AtStage { request: RequestId, stage: StageId, phase: Phase },
-}
-
-/// A moment of a round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub enum Phase {
-    /// Its tasks have been sent.
-    Scattered,
-    /// A reply came in.
-    FirstReply,
-    /// Enough replies are in, and decoding begins.
-    Decoding,
-}
-
-/// A misfortune.
-#[derive(Clone, Debug, PartialEq)]
-pub enum FaultKind {
-    /// The device is gone, with its memory.
-    Crash,
-    /// The device goes down and comes back at once, empty; its shares are deployed again.
-    Restart,
-    /// Its jobs take so many times as long.
-    Slow { by: f64 },
-    /// Its messages, both ways, take so much longer.
-    Delay(Delay),
-    /// Each of its messages, both ways, is lost with this probability.
-    Drop { probability: f64 },
 }
 
 /// What must hold, faults or not.
@@ -126,6 +78,13 @@ pub enum Bound {
     AtMost(Span),
     /// So many times that of the same run without faults.
     AtMostTimesTwin(f64),
+}
+
+impl Fault {
+    /// Whether it answers with results of the past.
+    pub fn needs_the_past(&self) -> bool {
+        matches!(&self.what, FaultKind::Corrupt(_))
+    }
 }
 
 impl FaultPlan {
@@ -168,64 +127,22 @@ impl Check<'_> {
 
     fn fault(&mut self, at: usize, file: &FaultFile, requests: usize) -> Option<Fault> {
         let field = |name| [To::Field("faults"), To::Item(at), To::Field(name)];
-        let who = self.plan.devices_called(&file.who);
-        if who.is_empty() {
-            let names: Vec<&str> = self.plan.devices.iter().map(|d| d.name.as_str()).collect();
-            let message = format!("there is no device or tag \"{}\"", file.who);
-            self.problem(&field("who"), message, format!("name one of {}", names.join(", ")));
-        }
-        let trigger = match &file.at {
-            TriggerFile::At(at) => Some(Trigger::At(*at)),
-            TriggerFile::AtStage { request, stage, phase } => {
-                if *request >= requests {
-                    let message = format!("request {request} is never sent: there are {requests}");
-                    self.problem(&field("at"), message, "requests count from 0");
-                }
-                let found = self.plan.stage(stage);
-                if found.is_none() {
-                    let names: Vec<&str> =
-                        self.plan.stages.iter().map(|s| s.name.as_str()).collect();
-                    let message = format!("there is no stage \"{stage}\"");
-                    self.problem(
-                        &field("at"),
-                        message,
-                        format!("name one of {}", names.join(", ")),
-                    );
-                }
-                let request = RequestId(*request);
-                found.map(|stage| Trigger::AtStage { request, stage, phase: *phase })
-            }
-        };
-        let what = self.kind(&field("what"), &file.what);
-        if matches!(what, Some(FaultKind::Restart)) && file.lasts.is_some() {
+        let who = Who::parse(&file.who, self.plan);
+        let who = self.or_report(&field("who"), who);
+        let trigger = file.at.load(self.plan, requests);
+        let trigger = self.or_report(&field("at"), trigger);
+        let mut what = file.what.clone();
+        let loaded = what.load(&|named| self.source.text_of(named));
+        self.or_report(&field("what"), loaded);
+        if what == FaultKind::Restart && file.lasts.is_some() {
             let fix = "for a device that stays away a while write Crash with lasts";
             self.problem(&field("lasts"), "a Restart is over at once", fix);
         }
-        Some(Fault { trigger: trigger?, who, what: what?, lasts: file.lasts })
+        Some(Fault { trigger: trigger?, who: who?, what, lasts: file.lasts })
     }
 
-    fn kind(&mut self, path: &[To<'_>], file: &FaultKindFile) -> Option<FaultKind> {
-        match file {
-            FaultKindFile::Crash => Some(FaultKind::Crash),
-            FaultKindFile::Restart => Some(FaultKind::Restart),
-            FaultKindFile::Slow { by } => {
-                if !(by.is_finite() && *by >= 1.0) {
-                    let message = format!("slow by {by} is not slow");
-                    self.problem(path, message, "give a factor of at least 1");
-                }
-                Some(FaultKind::Slow { by: *by })
-            }
-            FaultKindFile::Drop { probability } => {
-                if !(0.0..=1.0).contains(probability) {
-                    let message = format!("{probability} is not a probability");
-                    self.problem(path, message, "give a number from 0 to 1");
-                }
-                Some(FaultKind::Drop { probability: *probability })
-            }
-            FaultKindFile::Delay(delay) => {
-                build::delay(self.source, path, delay, &mut self.problems).map(FaultKind::Delay)
-            }
-        }
+    fn or_report<T>(&mut self, path: &[To<'_>], loaded: Result<T, Refusal>) -> Option<T> {
+        loaded.map_err(|refusal| self.problems.push(self.source.refusal(path, refusal))).ok()
     }
 
     fn expectation(&mut self, at: usize, expectation: &Expectation) {

@@ -8,7 +8,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use miette::{LabeledSpan, NamedSource};
+use ron::extensions::Extensions;
 use serde::de::DeserializeOwned;
+
+use crate::maths::delay::Refusal;
 
 /// A RON file.
 #[derive(Clone, Debug)]
@@ -56,7 +59,8 @@ impl Source {
     /// Parses a value from text that came from `path`.
     pub fn parse<T: DeserializeOwned>(path: &Path, text: String) -> Result<(Self, T), Problems> {
         let options = ron::Options::default()
-            .with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
+            .with_default_extension(Extensions::IMPLICIT_SOME)
+            .with_default_extension(Extensions::UNWRAP_VARIANT_NEWTYPES);
         match options.from_str(&text) {
             Ok(value) => {
                 let tree = Scanner { text: &text, at: 0 }.value();
@@ -76,6 +80,19 @@ impl Source {
     /// A path that the file names, seen from where the file is.
     pub fn resolve(&self, named: &str) -> PathBuf {
         self.path.parent().unwrap_or(Path::new("")).join(named)
+    }
+
+    /// The text of a file that this one names.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub fn text_of(&self, named: &str) -> Result<String, String> {
+        std::fs::read_to_string(self.resolve(named)).map_err(|error| error.to_string())
+    }
+
+    /// A refusal of the value at a path.
+    pub fn refusal(&self, path: &[To<'_>], Refusal { message, fix }: Refusal) -> Problem {
+        self.problem(path, message, fix)
     }
 
     pub fn path(&self) -> &Path {
@@ -277,6 +294,7 @@ mod tests {
     }
 
     #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
     #[expect(dead_code, reason = "only its form matters")]
     struct Named {
         name: String,

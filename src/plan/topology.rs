@@ -4,6 +4,7 @@
 
 use serde::Deserialize;
 
+use crate::maths::delay::WrittenDelay;
 use crate::units::{Bandwidth, Bytes, Flops, Span, Speed};
 
 /// A whole file.
@@ -69,48 +70,16 @@ pub struct DeviceFile {
     pub jitter: f64,
     pub memory: Bytes,
     /// One way, for each message.
-    pub latency: DelayFile,
+    pub latency: WrittenDelay,
     /// On the way back, if that differs.
     #[serde(default)]
-    pub reply_latency: Option<DelayFile>,
+    pub reply_latency: Option<WrittenDelay>,
     pub bandwidth: Bandwidth,
 }
 
 /// What LPDDR2 of a Raspberry Pi 3 gives.
 fn memory_bandwidth() -> Bandwidth {
     Bandwidth(2e9)
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename = "Delay")]
-pub enum DelayFile {
-    Constant(Span),
-    Uniform {
-        low: Span,
-        high: Span,
-    },
-    Normal {
-        mean: Span,
-        sd: Span,
-    },
-    LogNormal {
-        median: Span,
-        sigma: f64,
-    },
-    Exponential {
-        mean: Span,
-    },
-    Pareto {
-        scale: Span,
-        shape: f64,
-    },
-    /// A CSV of low ms, high ms, density per ms, with a header line.
-    Empirical {
-        csv: String,
-        /// Taken off every draw: what was measured along with the delay.
-        #[serde(default)]
-        less: Span,
-    },
 }
 
 #[derive(Clone, Debug, Deserialize)]

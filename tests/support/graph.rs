@@ -1,5 +1,5 @@
-//! Small ONNX graphs: written as any exporter might write them, and worked out in `f64` from ONNX's
-//! own definitions, operator by operator. Nothing here knows kofn or how tract reads a file.
+//! Small ONNX graphs: read from a line of text, written as any exporter might write them, and worked
+//! out in `f64` from ONNX's own definitions. Nothing here knows kofn, or how tract reads a file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,13 +13,14 @@ use tract_onnx::pb::{
     TensorShapeProto, TypeProto, ValueInfoProto, type_proto,
 };
 
-/// A graph under construction. Nodes are called as their first output is.
-#[derive(Clone, Default)]
+/// A graph whose nodes are called as their outputs are.
+#[derive(Default)]
 pub(crate) struct Graph {
-    pub(crate) inputs: Vec<(String, Vec<i64>)>,
-    pub(crate) constants: BTreeMap<String, ArrayD<f32>>,
+    /// Names and shapes; an axis of -1 is open.
+    inputs: Vec<(String, Vec<i64>)>,
+    constants: BTreeMap<String, ArrayD<f32>>,
     pub(crate) nodes: Vec<NodeProto>,
-    pub(crate) outputs: Vec<String>,
+    outputs: Vec<String>,
 }
 
 /// Where a file keeps its weights.
@@ -36,46 +37,29 @@ pub(crate) enum Form {
 }
 
 impl Graph {
-    /// A size of -1 leaves an axis open.
-    pub(crate) fn input(mut self, name: &str, shape: &[i64]) -> Self {
-        self.inputs.push((name.to_owned(), shape.to_vec()));
-        self
-    }
-
-    /// A constant whose numbers are drawn.
-    pub(crate) fn weights(mut self, name: &str, shape: &[usize]) -> Self {
-        let salt = self.constants.len() as u64 + 1;
-        self.constants.insert(name.to_owned(), numbers(shape, salt));
-        self
-    }
-
-    /// A node as a formula: `y = Conv(x, w, b)`.
-    pub(crate) fn node(mut self, formula: &str, attribute: &[AttributeProto]) -> Self {
-        let parts = formula.split_once(" = ").zip(formula.trim_end_matches(')').split_once('('));
-        let ((output, _), (op, inputs)) = parts.expect("`output = Op(inputs)`");
-        let (_, op) = op.split_once(" = ").expect("`output = Op(inputs)`");
-        self.nodes.push(NodeProto {
-            name: output.to_owned(),
-            op_type: op.to_owned(),
-            input: inputs.split(", ").map(str::to_owned).collect(),
-            output: vec![output.to_owned()],
-            attribute: attribute.to_vec(),
-            ..NodeProto::default()
-        });
-        self
-    }
-
-    pub(crate) fn output(mut self, name: &str) -> Self {
-        self.outputs.push(name.to_owned());
-        self
+    /// `in x[1, 5]; w[5, 7]; y = Gemm(x, w, alpha=0.5); out y`: inputs, constants whose numbers are
+    /// drawn, nodes, and outputs.
+    pub(crate) fn of(text: &str) -> Self {
+        let mut graph = Self::default();
+        for line in text.split(';').map(str::trim).filter(|line| !line.is_empty()) {
+            if let Some(input) = line.strip_prefix("in ") {
+                graph.inputs.push(shaped(input));
+            } else if let Some(outputs) = line.strip_prefix("out ") {
+                graph.outputs.extend(parts(outputs).into_iter().map(str::to_owned));
+            } else if let Some((output, formula)) = line.split_once(" = ") {
+                graph.nodes.push(node(output, formula));
+            } else {
+                let (name, dims) = shaped(line);
+                let salt = graph.constants.len() as u64 + 1;
+                graph.constants.insert(name, numbers(&dims, salt));
+            }
+        }
+        graph
     }
 
     /// Numbers for its inputs.
-    pub(crate) fn some_inputs(&self) -> Vec<ArrayD<f32>> {
-        let size = |dim: &i64| usize::try_from(*dim).unwrap_or(1);
-        let shape = |dims: &[i64]| dims.iter().map(size).collect::<Vec<_>>();
-        let inputs = self.inputs.iter().zip(1000..);
-        inputs.map(|((_, dims), salt)| numbers(&shape(dims), salt)).collect()
+    pub(crate) fn draw_inputs(&self) -> Vec<ArrayD<f32>> {
+        self.inputs.iter().zip(1000..).map(|((_, dims), salt)| numbers(dims, salt)).collect()
     }
 
     /// Writes `model.onnx` into a folder.
@@ -91,7 +75,8 @@ impl Graph {
         if form == Form::Inputs {
             input.extend(tensors().map(|tensor| value(&tensor.name, &tensor.dims)));
         }
-        let constants = if form == Form::Nodes { tensors().map(constant).collect() } else { vec![] };
+        let constants =
+            if form == Form::Nodes { tensors().map(constant).collect() } else { vec![] };
         let graph = GraphProto {
             node: constants.into_iter().chain(self.nodes.iter().cloned()).collect(),
             initializer: if form == Form::Nodes { vec![] } else { tensors().collect() },
@@ -123,10 +108,64 @@ impl Graph {
     }
 }
 
-/// Numbers in [-1, 1) that repeat nowhere; the same for the same salt.
-fn numbers(shape: &[usize], salt: u64) -> ArrayD<f32> {
+/// `name[2, 3]`.
+fn shaped(text: &str) -> (String, Vec<i64>) {
+    let (name, dims) = text.split_once('[').expect("a name and a shape");
+    (name.to_owned(), whole_numbers(dims))
+}
+
+/// `2, 3]`, with the opening bracket or without.
+fn whole_numbers(list: &str) -> Vec<i64> {
+    let list = parts(list.trim_matches(['[', ']']));
+    list.into_iter().map(|number| number.parse().expect("a whole number")).collect()
+}
+
+/// What stands between commas, unless those are inside brackets.
+fn parts(text: &str) -> Vec<&str> {
+    let mut depth = 0;
+    let between = text.split(|c| {
+        depth += i32::from(c == '[') - i32::from(c == ']');
+        c == ',' && depth == 0
+    });
+    between.map(str::trim).filter(|part| !part.is_empty()).collect()
+}
+
+/// `Op(input, …, attribute=value, …)`.
+fn node(output: &str, formula: &str) -> NodeProto {
+    let (op, rest) = formula.trim_end_matches(')').split_once('(').expect("an operator's inputs");
+    let (attributes, inputs): (Vec<&str>, _) = parts(rest).iter().partition(|p| p.contains('='));
+    NodeProto {
+        name: output.to_owned(),
+        op_type: op.to_owned(),
+        input: inputs.into_iter().map(str::to_owned).collect(),
+        output: vec![output.to_owned()],
+        attribute: attributes.into_iter().map(attribute).collect(),
+        ..NodeProto::default()
+    }
+}
+
+fn attribute(text: &str) -> AttributeProto {
+    let (name, value) = text.split_once('=').expect("a name and a value");
+    if value.starts_with('[') {
+        AttributeProto { ints: whole_numbers(value), ..named(name, AttributeType::Ints) }
+    } else if let Ok(i) = value.parse() {
+        AttributeProto { i, ..named(name, AttributeType::Int) }
+    } else if let Ok(f) = value.parse() {
+        AttributeProto { f, ..named(name, AttributeType::Float) }
+    } else {
+        AttributeProto { s: value.as_bytes().to_vec(), ..named(name, AttributeType::String) }
+    }
+}
+
+fn named(name: &str, kind: AttributeType) -> AttributeProto {
+    AttributeProto { name: name.to_owned(), r#type: kind as i32, ..AttributeProto::default() }
+}
+
+/// Numbers in [-1, 1), the same for the same salt. An open axis is a batch of one.
+fn numbers(dims: &[i64], salt: u64) -> ArrayD<f32> {
+    let dims: Vec<usize> = dims.iter().map(|dim| usize::try_from(*dim).unwrap_or(1)).collect();
     let mut state = salt.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    ArrayD::from_shape_simple_fn(shape, || {
+    ArrayD::from_shape_simple_fn(dims, || {
         state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
         (state >> 41) as f32 / (1 << 22) as f32 - 1.0
     })
@@ -151,7 +190,10 @@ fn constant(tensor: TensorProto) -> NodeProto {
         name: format!("{}.node", tensor.name),
         op_type: "Constant".to_owned(),
         output: vec![tensor.name.clone()],
-        attribute: vec![AttributeProto { t: Some(tensor), ..attribute("value", AttributeType::Tensor) }],
+        attribute: vec![AttributeProto {
+            t: Some(tensor),
+            ..named("value", AttributeType::Tensor)
+        }],
         ..NodeProto::default()
     }
 }
@@ -169,26 +211,6 @@ fn value(name: &str, dims: &[i64]) -> ValueInfoProto {
     let tensor = type_proto::Tensor { elem_type: 1, shape: Some(TensorShapeProto { dim }) };
     let value = Some(type_proto::Value::TensorType(tensor));
     ValueInfoProto { r#type: Some(TypeProto { value, ..TypeProto::default() }), ..shapeless(name) }
-}
-
-fn attribute(name: &str, kind: AttributeType) -> AttributeProto {
-    AttributeProto { name: name.to_owned(), r#type: kind as i32, ..AttributeProto::default() }
-}
-
-pub(crate) fn int(name: &str, i: i64) -> AttributeProto {
-    AttributeProto { i, ..attribute(name, AttributeType::Int) }
-}
-
-pub(crate) fn ints(name: &str, ints: &[i64]) -> AttributeProto {
-    AttributeProto { ints: ints.to_vec(), ..attribute(name, AttributeType::Ints) }
-}
-
-pub(crate) fn float(name: &str, f: f32) -> AttributeProto {
-    AttributeProto { f, ..attribute(name, AttributeType::Float) }
-}
-
-pub(crate) fn text(name: &str, text: &str) -> AttributeProto {
-    AttributeProto { s: text.as_bytes().to_vec(), ..attribute(name, AttributeType::String) }
 }
 
 // ONNX's definitions, as slowly as they are written down.
@@ -259,19 +281,26 @@ fn product(a: &ArrayD<f64>, b: &ArrayD<f64>) -> ArrayD<f64> {
         return y.index_axis_move(axis, 0);
     }
     let (a_batch, b_batch) = (&a.shape()[..a.ndim() - 2], &b.shape()[..b.ndim() - 2]);
-    let (rows, depth, columns) = (a.shape()[a.ndim() - 2], a.shape()[a.ndim() - 1], b.shape()[b.ndim() - 1]);
+    let (rows, depth, columns) =
+        (a.shape()[a.ndim() - 2], a.shape()[a.ndim() - 1], b.shape()[b.ndim() - 1]);
     let shape = [common_shape(a_batch, b_batch), vec![rows, columns]].concat();
     ArrayD::from_shape_fn(shape, |at| {
         let (batch, place) = at.slice().split_at(at.ndim() - 2);
         let term = |k: usize| {
-            repeated(a, &[batch, &[place[0], k]].concat()) * repeated(b, &[batch, &[k, place[1]]].concat())
+            repeated(a, &[batch, &[place[0], k]].concat())
+                * repeated(b, &[batch, &[k, place[1]]].concat())
         };
         (0..depth).map(term).sum()
     })
 }
 
 /// `alpha · A' · B' + beta · C`.
-fn gemm(node: &NodeProto, a: &ArrayD<f64>, b: &ArrayD<f64>, c: Option<&ArrayD<f64>>) -> ArrayD<f64> {
+fn gemm(
+    node: &NodeProto,
+    a: &ArrayD<f64>,
+    b: &ArrayD<f64>,
+    c: Option<&ArrayD<f64>>,
+) -> ArrayD<f64> {
     let scale = |name| attribute_of(node, name).map_or(1.0, |attribute| f64::from(attribute.f));
     let turned = |x: &ArrayD<f64>, name| {
         if int_of(node, name, 0) == 1 { x.t().to_owned() } else { x.clone() }
@@ -298,8 +327,8 @@ fn convolution(
     let reach: Vec<usize> = (0..kernel.len()).map(|d| (kernel[d] - 1) * dilations[d] + 1).collect();
     let pads: Vec<(usize, usize)> =
         (0..kernel.len()).map(|d| padding(node, d, input[d], strides[d], reach[d])).collect();
-    let space = (0..kernel.len())
-        .map(|d| (pads[d].0 + input[d] + pads[d].1 - reach[d]) / strides[d] + 1);
+    let space =
+        (0..kernel.len()).map(|d| (pads[d].0 + input[d] + pads[d].1 - reach[d]) / strides[d] + 1);
     let shape: Vec<usize> = [x.shape()[0], w.shape()[0]].into_iter().chain(space).collect();
     let rows = w.shape()[0] / int_of(node, "group", 1) as usize;
     ArrayD::from_shape_fn(shape, |at| {
@@ -319,7 +348,13 @@ fn convolution(
 }
 
 /// The zeros before and after one axis.
-fn padding(node: &NodeProto, axis: usize, input: usize, stride: usize, reach: usize) -> (usize, usize) {
+fn padding(
+    node: &NodeProto,
+    axis: usize,
+    input: usize,
+    stride: usize,
+    reach: usize,
+) -> (usize, usize) {
     let same = ((input.div_ceil(stride) - 1) * stride + reach).saturating_sub(input);
     match attribute_of(node, "auto_pad").map(|attribute| attribute.s.as_slice()) {
         Some(b"SAME_UPPER") => (same / 2, same - same / 2),

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use kofn::drive::{Clock, Setup, Trace};
 use kofn::event::Event;
+use kofn::fault::FaultKind;
 use kofn::maths::chance::Seed;
-use kofn::plan::{Fault, FaultKind, FaultPlan, Plan, Trigger};
+use kofn::plan::{Fault, FaultPlan, Plan, Trigger};
 use kofn::units::{DeviceId, RequestId, Time};
 
 pub(crate) fn root() -> PathBuf {
@@ -39,7 +40,7 @@ pub(crate) fn simulate(setup: &Setup) -> Trace {
 
 /// A device that is gone from the start.
 pub(crate) fn dead_from_the_start(device: usize) -> Fault {
-    let who = vec![DeviceId(device)];
+    let who = vec![DeviceId(device)].into();
     Fault { trigger: Trigger::At(Time::ZERO), who, what: FaultKind::Crash, lasts: None }
 }
 
