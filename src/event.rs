@@ -55,10 +55,19 @@ pub enum Event {
     Arrived { request: RequestId, stage: StageId, share: usize, device: DeviceId, after: Span },
     /// A share's result came after its round was decided, or a second time.
     Late { request: RequestId, stage: StageId, share: usize, device: DeviceId },
+    /// A device called off a share's task, as it was told.
+    Skipped { request: RequestId, stage: StageId, share: usize, device: DeviceId },
     /// A device does not hold the share it was asked for, or could not compute it.
     Refused { request: RequestId, stage: StageId, share: usize, device: DeviceId, why: String },
     /// The shares in hand suffice; decoding begins.
-    Enough { request: RequestId, stage: StageId, arrived: Vec<usize>, after: Span },
+    Enough {
+        request: RequestId,
+        stage: StageId,
+        arrived: Vec<usize>,
+        after: Span,
+        /// Who is not waited for, and when each was expected to reply, after asking.
+        without: Vec<(DeviceId, Option<Span>)>,
+    },
     /// A round ended well.
     Decoded {
         request: RequestId,

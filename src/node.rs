@@ -15,6 +15,7 @@ mod chaos;
 mod client;
 mod deployment;
 mod device;
+mod health;
 mod job;
 mod round;
 mod supervisor;
@@ -23,7 +24,7 @@ pub use chaos::{Chaos, Order};
 pub use client::{Case, Client, Schedule};
 pub use deployment::Deployment;
 pub use device::Device;
-pub use job::{Job, Output};
+pub use job::{Job, Output, Undecoded};
 pub use supervisor::Supervisor;
 
 use std::sync::Arc;
@@ -105,6 +106,7 @@ pub enum Timer {
         round: RoundId,
         attempt: u32,
     },
+    Hedge(RoundId),
     Arrival(RequestId),
     FaultBegins(FaultId),
     FaultEnds {
@@ -154,6 +156,8 @@ pub enum Message {
     Reply(Ticket, Result<Vec<Tensor>, String>),
     /// Supervisor to device: the round is decided; forget its tasks.
     Cancel(RoundId),
+    /// Device to supervisor: I forgot that task, as I was told.
+    Skipped(Ticket),
     /// Device to supervisor: I am new and hold nothing.
     Hello,
     /// To a device: leave the fleet in good order.
@@ -177,6 +181,7 @@ impl Message {
             Self::Answer(_, Err(_))
             | Self::Reply(_, Err(_))
             | Self::Cancel(_)
+            | Self::Skipped(_)
             | Self::Hello
             | Self::Leave
             | Self::Goodbye => 0,
@@ -192,6 +197,7 @@ impl Message {
             Self::Task(..) => "task",
             Self::Reply(..) => "reply",
             Self::Cancel(_) => "cancel",
+            Self::Skipped(_) => "word of a skipped task",
             Self::Hello => "hello",
             Self::Leave => "leave",
             Self::Goodbye => "goodbye",
@@ -203,7 +209,9 @@ impl Message {
     pub fn request(&self) -> Option<RequestId> {
         match self {
             Self::Request(request, _) | Self::Answer(request, _) => Some(*request),
-            Self::Task(ticket, _) | Self::Reply(ticket, _) => Some(ticket.round.request),
+            Self::Task(ticket, _) | Self::Reply(ticket, _) | Self::Skipped(ticket) => {
+                Some(ticket.round.request)
+            }
             Self::Cancel(round) => Some(round.request),
             Self::Hello | Self::Deploy(_) | Self::Leave | Self::Goodbye => None,
         }
@@ -226,6 +234,7 @@ impl Message {
             Self::Deploy(shares) => [7, shares.len() as u64, 0, 0, 0],
             Self::Leave => [8, 0, 0, 0, 0],
             Self::Goodbye => [9, 0, 0, 0, 0],
+            Self::Skipped(t) => ticket(10, t),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod build;
 mod fault_plan;
 mod inputs;
+mod policy;
 mod share;
 mod source;
 mod stages;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 pub use fault_plan::{Bound, Expectation, Fault, FaultPlan};
 pub use inputs::Input;
+pub use policy::{Arrivals, HealthRule, Learn, Policy, Verify, Wait};
 pub use share::{CodedLayer, Share};
 pub use source::{Problem, Problems, Source};
 pub use trigger::{Phase, Seen, Trigger, Who};
@@ -159,36 +161,6 @@ pub struct Step {
 pub enum StepWork {
     Stage(StageId),
     Local(Segment),
-}
-
-/// How the supervisor behaves.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Policy {
-    pub wait: Wait,
-    /// How often missing shares are asked for again before the request is given up.
-    pub retries: u32,
-    /// An answer that takes longer counts as late.
-    pub answer_within: Option<Span>,
-    /// Arrival sets that would amplify rounding by more than this are not decoded from.
-    pub worst_condition: f64,
-}
-
-/// When a round is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wait {
-    /// As soon as the replies in hand suffice.
-    KthReply,
-    /// When all have replied, or at the deadline: what systems without a code must do.
-    Everyone,
-}
-
-/// How requests arrive.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Arrivals {
-    /// So many clients, each of which sends its next request when the last one ended.
-    ClosedLoop { clients: usize },
-    /// Independent of each other, so many a second on average.
-    Poisson { per_second: f64 },
 }
 
 impl Plan {

@@ -25,14 +25,10 @@ const WAYS: usize = 4;
 /// In parts of the largest number of an output. Sums here have less than two hundred terms.
 const TOLERANCE: f64 = 1e-5;
 
-fn open(graph: &Graph, form: Form) -> Result<Network, String> {
-    let folder = tempfile::tempdir().expect("a place for a file");
-    Network::open(&graph.write(form, folder.path())).map_err(|why| why.0)
-}
-
 /// Five devices; layers with less than `local_below` of work stay with the supervisor.
 fn plan(graph: &Graph, form: Form, local_below: &str) -> Result<Arc<Plan>, String> {
-    let network = open(graph, form)?;
+    let folder = tempfile::tempdir().expect("a place for files");
+    let network = Network::open(&graph.write(form, folder.path())).map_err(|why| why.0)?;
     let narrow = network.layers.iter().filter(|layer| (2..WAYS).contains(&layer.op.rows));
     let stages: String = narrow
         .map(|layer| (&layer.name, layer.op.rows))
@@ -53,8 +49,6 @@ fn plan(graph: &Graph, form: Form, local_below: &str) -> Result<Arc<Plan>, Strin
             policy: (local_below: "{local_below}"),
         )"#
     );
-    let folder = tempfile::tempdir().expect("a place for files");
-    graph.write(form, folder.path());
     let file = folder.path().join("forms.ron");
     std::fs::write(&file, topology).expect("a temporary file is written");
     Plan::read(&file).map(Arc::new).map_err(|problems| problems.to_string())
@@ -140,28 +134,36 @@ fn wherever_a_file_keeps_its_weights_the_layers_and_the_answers_are_the_same() {
     }
 }
 
-#[test]
-fn a_gemm_is_coded_on_either_side_whatever_is_turned_scaled_and_added() {
-    let (a, b) = (["[6, 5]", "[5, 6]"], ["[5, 7]", "[7, 5]"]);
+/// Products of 6×5 and 5×7 with the weights on either side, and (groups, rows, depth, columns).
+fn gemms() -> Vec<(String, [usize; 4])> {
     let addends = ["", "c[]", "c[1]", "c[7]", "c[1, 1]", "c[1, 7]", "c[6, 1]", "c[6, 7]"];
-    for (turn_a, turn_b) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-        let right = (format!("in x{}; w{}", a[turn_a], b[turn_b]), "x, w", [1, 7, 5, 6]);
-        let left = (format!("in x{}; w{}", b[turn_b], a[turn_a]), "w, x", [1, 6, 5, 7]);
+    let mut gemms = Vec::new();
+    for ((turn_a, a), (turn_b, b)) in [(0, "[6, 5]"), (1, "[5, 6]")]
+        .into_iter()
+        .flat_map(|a| [(a, (0, "[5, 7]")), (a, (1, "[7, 5]"))])
+    {
+        let right = (format!("in x{a}; w{b}"), "x, w", [1, 7, 5, 6]);
+        let left = (format!("in x{b}; w{a}"), "w, x", [1, 6, 5, 7]);
         for (operands, order, product) in [right, left] {
-            for (addend, (alpha, beta)) in addends
-                .iter()
-                .flat_map(|addend| [(1., 1.), (0.5, -2.), (3., 0.)].map(|scales| (addend, scales)))
-            {
+            for addend in addends {
                 let c = if addend.is_empty() { "" } else { ", c" };
-                let text = format!(
-                    "{operands}; {addend}; y = Gemm({order}{c}, transA={turn_a}, transB={turn_b}, \
-                     alpha={alpha:?}, beta={beta:?}); out y"
-                );
-                let plan = coded(&text).unwrap_or_else(|why| panic!("{text}: {why}"));
-                assert_eq!(products(&plan), [product], "{text}");
-                assert!(plan.locals.is_empty(), "{text}");
+                let gemm = format!("{operands}; {addend}; y = Gemm({order}{c}, transA={turn_a}");
+                gemms.extend([(1.0, 1.0), (0.5, -2.0), (3.0, 0.0)].map(|(alpha, beta)| {
+                    let scales = format!("alpha={alpha:?}, beta={beta:?}");
+                    (format!("{gemm}, transB={turn_b}, {scales}); out y"), product)
+                }));
             }
         }
+    }
+    gemms
+}
+
+#[test]
+fn a_gemm_is_coded_on_either_side_whatever_is_turned_scaled_and_added() {
+    for (text, product) in gemms() {
+        let plan = coded(&text).unwrap_or_else(|why| panic!("{text}: {why}"));
+        assert_eq!(products(&plan), [product], "{text}");
+        assert!(plan.locals.is_empty(), "{text}");
     }
 }
 
@@ -217,7 +219,7 @@ fn a_matmul_is_coded_over_its_rows_or_says_why_it_is_not() {
 prop_compose! {
     /// A convolution in one to three dimensions, and the output channels of a group.
     fn convolutions()(
-        axes in prop::collection::vec([0..6usize, 1..4usize, 1..4usize, 1..4usize, 0..4usize, 0..4usize], 1..4),
+        axes in prop::collection::vec([0..6, 1..4, 1..4, 1..4, 0..4, 0..4usize], 1..4),
         auto_pad in prop::sample::select(vec!["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"]),
         (batch, groups, channels, rows) in (1..3usize, 1..4usize, 1..3usize, 1..6usize),
         bias in any::<bool>(),
@@ -251,94 +253,80 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn a_convolution_of_any_shape_is_coded_unless_a_group_has_one_row((text, rows) in convolutions()) {
+    fn any_convolution_is_coded_unless_its_groups_have_one_row((text, rows) in convolutions()) {
         let plan = coded(&text).map_err(TestCaseError::fail)?;
-        prop_assert_eq!((plan.stages.len(), plan.locals.len()), if rows > 1 { (1, 0) } else { (0, 1) });
+        let (coded, local) = if rows > 1 { (1, 0) } else { (0, 1) };
+        prop_assert_eq!((plan.stages.len(), plan.locals.len()), (coded, local));
     }
 }
 
 /// Graphs that branch and join, and how many layers they have.
-const BRANCHES: [(&str, &str, usize); 14] = [
+const BRANCHES: [(&str, usize); 14] = [
+    // A residual; then residuals of residuals.
+    ("in x[1, 4, 5, 5]; w[4, 4, 3, 3]; c = Conv(x, w, pads=[1, 1, 1, 1]); y = Add(c, x); out y", 1),
     (
-        "a residual",
-        "in x[1, 4, 5, 5]; w[4, 4, 3, 3]; c = Conv(x, w, pads=[1, 1, 1, 1]); y = Add(c, x); out y",
-        1,
-    ),
-    (
-        "residuals of residuals",
         "in x[1, 4, 5, 5]; w[4, 4, 1, 1]; a = Conv(x, w); b = Add(a, x); c = Conv(b, w); \
          d = Add(c, b); e = Conv(d, w); y = Add(e, a); out y, b",
         3,
     ),
+    // Two branches, concatenated.
     (
-        "two branches concatenated",
         "in x[1, 4, 5, 5]; w[4, 4, 3, 3]; v[4, 4, 1, 1]; u[6, 8, 3, 3]; \
          a = Conv(x, w, pads=[1, 1, 1, 1]); b = Conv(x, v); c = Concat(a, b, axis=1); \
          y = Conv(c, u); out y",
         3,
     ),
+    // One value for queries, keys and values.
     (
-        "queries, keys and values",
         "in x[1, 6, 8]; p[8, 8]; q[8, 8]; r[8, 8]; s[8, 8]; h = Relu(x); a = MatMul(h, p); \
          b = MatMul(h, q); c = MatMul(h, r); t = Transpose(b, perm=[0, 2, 1]); e = MatMul(a, t); \
          f = MatMul(e, c); o = MatMul(f, s); y = Add(o, h); out y",
         4,
     ),
+    // An output that is an inner value too, two outputs of which the later comes first, one twice.
+    ("in x[6, 8]; p[8, 8]; h = MatMul(x, p); r = Relu(h); y = MatMul(r, p); out h, y", 2),
+    ("in x[6, 8]; p[8, 8]; q[8, 7]; h = MatMul(x, p); a = MatMul(h, q); b = Relu(h); out b, a", 2),
+    ("in x[6, 8]; p[8, 8]; y = MatMul(x, p); out y, y", 1),
+    // An input that skips a layer. tract makes the product with the concatenation two products.
     (
-        "an output that is also an inner value",
-        "in x[6, 8]; p[8, 8]; h = MatMul(x, p); r = Relu(h); y = MatMul(r, p); out h, y",
-        2,
-    ),
-    (
-        "two outputs, the later one first",
-        "in x[6, 8]; p[8, 8]; q[8, 7]; h = MatMul(x, p); a = MatMul(h, q); b = Relu(h); out b, a",
-        2,
-    ),
-    ("an output given twice", "in x[6, 8]; p[8, 8]; y = MatMul(x, p); out y, y", 1),
-    (
-        // tract makes the product with a concatenation a sum of two products.
-        "an input that skips a layer",
         "in x[6, 8]; p[8, 8]; q[16, 8]; h = MatMul(x, p); k = Concat(x, h, axis=1); \
          y = MatMul(k, q); out y",
         3,
     ),
-    ("no linear node", "in x[6, 8]; h = Relu(x); y = Add(h, x); out y", 0),
+    // Nothing linear.
+    ("in x[6, 8]; h = Relu(x); y = Add(h, x); out y", 0),
+    // Diamonds with both layers on one side: before and behind local operators, then between layers.
     (
-        "a diamond with both layers on one side",
         "in x[6, 8]; p[8, 8]; q[8, 8]; h = Relu(x); a = MatMul(h, p); b = Relu(a); \
          c = MatMul(b, q); d = Add(h, x); y = Add(c, d); out y",
         2,
     ),
     (
-        "a diamond between layers",
         "in x[6, 8]; p[8, 8]; q[8, 8]; h = MatMul(x, q); a = MatMul(h, p); b = Relu(a); \
          c = MatMul(b, q); d = Relu(h); e = Add(c, d); y = MatMul(e, p); out y",
         4,
     ),
+    // Two inputs, the later used first, and one that nothing reads; a product of two activations.
     (
-        "two inputs, the later one first, and one that nothing reads",
         "in x[6, 8]; in z[6, 8]; in u[3]; p[8, 8]; b = MatMul(z, p); r = Relu(b); \
          a = MatMul(x, p); y = Add(r, a); out y",
         2,
     ),
-    (
-        "a product of two activations",
-        "in x[6, 8]; in z[8, 6]; p[8, 8]; a = MatMul(x, p); y = MatMul(a, z); out y",
-        1,
-    ),
-    ("an open batch", "in x[-1, 8]; p[8, 8]; y = MatMul(x, p); out y", 1),
+    ("in x[6, 8]; in z[8, 6]; p[8, 8]; a = MatMul(x, p); y = MatMul(a, z); out y", 1),
+    // An open batch is one.
+    ("in x[-1, 8]; p[8, 8]; y = MatMul(x, p); out y", 1),
 ];
 
 #[test]
 fn however_a_graph_branches_and_joins_all_its_layers_are_coded() {
-    for (name, text, layers) in BRANCHES {
-        let plan = coded(text).unwrap_or_else(|why| panic!("{name}: {why}"));
-        assert_eq!(plan.stages.len(), layers, "{name}");
-        assert!(plan.locals.is_empty(), "{name}: {:?}", plan.locals);
+    for (text, layers) in BRANCHES {
+        let plan = coded(text).unwrap_or_else(|why| panic!("{text}: {why}"));
+        assert_eq!(plan.stages.len(), layers, "{text}");
+        assert!(plan.locals.is_empty(), "{text}: {:?}", plan.locals);
     }
 }
 
-/// Depthwise, then four rows over 36 positions, then five rows of 144: work for no, some and no device.
+/// A depthwise layer, then 1152 and 1440 operations.
 const SMALL: &str = "in x[1, 4, 8, 8]; d[4, 1, 3, 3]; w[4, 4, 1, 1]; v[144, 5]; \
     deep = Conv(x, d, group=4); wide = Conv(deep, w); f = Flatten(wide); few = Gemm(f, v); out few";
 
@@ -383,19 +371,26 @@ const REFUSED: [(&str, &str); 16] = [
     ("in picture[1, 8]; y = Relu(picture); out y, picture", "picture"),
 ];
 
+/// Why a model is refused.
+fn refusal(graph: &Graph) -> Option<String> {
+    let folder = tempfile::tempdir().expect("a place for a file");
+    Network::open(&graph.write(Form::Raw, folder.path())).err().map(|why| why.0)
+}
+
 #[test]
 fn a_model_that_cannot_be_run_is_refused_with_the_name_of_the_culprit() {
     for (text, culprit) in REFUSED {
-        let why = open(&Graph::of(text), Form::Raw).expect_err(text);
+        let why = refusal(&Graph::of(text)).expect(text);
         assert!(why.contains(&format!("\"{culprit}\"")), "{text}: {why}");
     }
     let mut twins = Graph::of("in x[8, 8]; w[8, 8]; a = MatMul(x, w); y = MatMul(a, w); out y");
     twins.nodes.iter_mut().for_each(|node| node.name = "twin".to_owned());
-    let why = open(&twins, Form::Raw).expect_err("two nodes of one name");
+    let why = refusal(&twins).expect("two nodes of one name");
     assert!(why.contains("\"twin\""), "{why}");
 }
 
-/// Models whose refusal does not say where the mistake is: tract's words do not.
+/// Models whose refusal does not say where the mistake is, for tract's words do not: cycles, outputs
+/// that nothing gives, steps of nothing, too few steps and pads.
 const REFUSED_NAMELESS: [&str; 6] = [
     "in x[6, 8]; odd = Add(x, b); b = Relu(odd); out b",
     "in x[8, 8]; w[8, 8]; odd = MatMul(b, w); b = Add(x, odd); out b",
@@ -408,7 +403,7 @@ const REFUSED_NAMELESS: [&str; 6] = [
 #[test]
 fn cycles_missing_outputs_and_missing_strides_are_refused() {
     for text in REFUSED_NAMELESS {
-        let why = open(&Graph::of(text), Form::Raw).expect_err(text);
+        let why = refusal(&Graph::of(text)).expect(text);
         assert!(why.contains("model.onnx is not a model kofn can run: "), "{text}: {why}");
     }
 }

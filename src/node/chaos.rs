@@ -102,7 +102,7 @@ impl Chaos {
                     self.turn(now, fault, (long, up), down, out);
                 }
             }
-            Timer::Deadline { .. } | Timer::Arrival(_) => {}
+            Timer::Deadline { .. } | Timer::Hedge(_) | Timer::Arrival(_) => {}
         }
     }
 

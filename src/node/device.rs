@@ -15,7 +15,7 @@ pub struct Device {
     shares: BTreeMap<(StageId, usize), Arc<Share>>,
     waiting: VecDeque<(Ticket, Vec<Tensor>)>,
     /// The job in hand, and whether its result is still wanted.
-    busy: Option<(RoundId, bool)>,
+    busy: Option<(Ticket, bool)>,
     /// Whether it must ask for its shares: it came back from the dead.
     empty: bool,
     /// Whether it takes no more tasks.
@@ -39,7 +39,7 @@ impl Device {
             let Ticket { round, share, .. } = ticket;
             match self.shares.get(&(round.stage, share)) {
                 Some(held) => {
-                    self.busy = Some((round, true));
+                    self.busy = Some((ticket, true));
                     let RoundId { request, stage } = round;
                     out.note(Event::Started { request, stage, share, device: self.id });
                     out.work(Job::Share { ticket, share: held.clone(), inputs });
@@ -49,6 +49,24 @@ impl Device {
                     out.send(NodeId::Supervisor, Message::Reply(ticket, Err(why)));
                 }
             }
+        }
+    }
+
+    /// Whether it is at that task already: it was asked for again, and one answer is enough.
+    fn has(&self, ticket: Ticket) -> bool {
+        let same = |other: &Ticket| (other.round, other.share) == (ticket.round, ticket.share);
+        let busy = self.busy.as_ref().is_some_and(|(busy, wanted)| *wanted && same(busy));
+        busy || self.waiting.iter().any(|(waiting, _)| same(waiting))
+    }
+
+    /// Calls a round's tasks off, and says so: silence would look like death.
+    fn forget(&mut self, round: RoundId, out: &mut Effects) {
+        for (ticket, _) in self.waiting.iter().filter(|(ticket, _)| ticket.round == round) {
+            out.send(NodeId::Supervisor, Message::Skipped(*ticket));
+        }
+        self.waiting.retain(|(ticket, _)| ticket.round != round);
+        if let Some((busy, wanted)) = &mut self.busy {
+            *wanted &= busy.round != round;
         }
     }
 
@@ -72,20 +90,17 @@ impl Node for Device {
                 out.send(NodeId::Supervisor, Message::Goodbye);
             }
             Input::Mail { message: Message::Task(ticket, inputs), .. } => {
-                self.waiting.push_back((ticket, inputs));
-            }
-            Input::Mail { message: Message::Cancel(round), .. } => {
-                self.waiting.retain(|(ticket, _)| ticket.round != round);
-                if let Some((busy, wanted)) = &mut self.busy {
-                    *wanted &= *busy != round;
+                if !self.has(ticket) {
+                    self.waiting.push_back((ticket, inputs));
                 }
             }
+            Input::Mail { message: Message::Cancel(round), .. } => self.forget(round, out),
             Input::Mail { message: Message::Deploy(shares), .. } => self.hold(shares, out),
             Input::Done { output: Output::Share { ticket, result }, .. } => {
                 let wanted = self.busy.take().is_some_and(|(_, wanted)| wanted);
-                if wanted {
-                    out.send(NodeId::Supervisor, Message::Reply(ticket, result));
-                }
+                let word =
+                    if wanted { Message::Reply(ticket, result) } else { Message::Skipped(ticket) };
+                out.send(NodeId::Supervisor, word);
             }
             Input::Start
             | Input::Mail { .. }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{RoundId, Ticket};
 use crate::code::{Decoder, Recipe};
+use crate::event::Proof;
 use crate::maths::Tensor;
 use crate::maths::mix::mix;
 use crate::model::Segment;
@@ -20,7 +21,7 @@ pub enum Job {
         round: RoundId,
         layer: Arc<CodedLayer>,
         decoder: Arc<Decoder>,
-        results: BTreeMap<usize, Tensor>,
+        results: BTreeMap<usize, Vec<Tensor>>,
     },
     /// The supervisor runs a local segment.
     Local { request: RequestId, step: usize, segment: Segment, inputs: Vec<Tensor> },
@@ -30,8 +31,19 @@ pub enum Job {
 #[derive(Debug)]
 pub enum Output {
     Share { ticket: Ticket, result: Result<Vec<Tensor>, String> },
-    Decoded { round: RoundId, output: Result<Tensor, String> },
+    Decoded { round: RoundId, outcome: Result<Tensor, Undecoded> },
     Local { request: RequestId, step: usize, outputs: Result<Vec<Tensor>, String> },
+}
+
+/// Why a round that had shares enough gave nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Undecoded {
+    /// These shares are wrong.
+    Lies(Vec<(usize, Proof)>),
+    /// Some are wrong, and which cannot be said.
+    Doubtful,
+    /// The job itself broke.
+    Broken(String),
 }
 
 impl Job {
@@ -78,7 +90,9 @@ impl Job {
         let why = || "the job panicked".to_owned();
         match self {
             Self::Share { ticket, .. } => Output::Share { ticket: *ticket, result: Err(why()) },
-            Self::Decode { round, .. } => Output::Decoded { round: *round, output: Err(why()) },
+            Self::Decode { round, .. } => {
+                Output::Decoded { round: *round, outcome: Err(Undecoded::Broken(why())) }
+            }
             Self::Local { request, step, .. } => {
                 Output::Local { request: *request, step: *step, outputs: Err(why()) }
             }
@@ -91,7 +105,7 @@ impl Job {
                 Output::Share { ticket, result: share.run(&inputs) }
             }
             Self::Decode { round, layer, decoder, results } => {
-                Output::Decoded { round, output: Ok(decode(&layer, &decoder, &results)) }
+                Output::Decoded { round, outcome: check_and_decode(&layer, &decoder, &results) }
             }
             Self::Local { request, step, segment, inputs } => {
                 let outputs = segment.run(&inputs).map_err(|error| error.to_string());
@@ -109,10 +123,30 @@ fn mixed_terms(decoder: &Decoder) -> u64 {
     terms.sum()
 }
 
+/// Refuses results that are no numbers of the right count, then decodes.
+fn check_and_decode(
+    layer: &CodedLayer,
+    decoder: &Decoder,
+    results: &BTreeMap<usize, Vec<Tensor>>,
+) -> Result<Tensor, Undecoded> {
+    let mut blocks = BTreeMap::new();
+    let mut lies = Vec::new();
+    for (share, result) in results {
+        let numbers = result.first().and_then(|tensor| tensor.as_slice());
+        match numbers.filter(|numbers| numbers.len() == layer.result_len()) {
+            Some(numbers) if numbers.iter().all(|x| x.is_finite()) => {
+                blocks.insert(*share, numbers);
+            }
+            _ => lies.push((*share, Proof::NotANumber)),
+        }
+    }
+    if lies.is_empty() { Ok(decode(layer, decoder, &blocks)) } else { Err(Undecoded::Lies(lies)) }
+}
+
 /// Sources that arrived plainly are read where they lie; only erased ones are computed. Bias and
 /// the output's layout come after decoding: recovery is on pre-activations.
-fn decode(layer: &CodedLayer, decoder: &Decoder, results: &BTreeMap<usize, Tensor>) -> Tensor {
-    let result = |share: &usize| results[share].as_slice().expect("results are laid out plainly");
+fn decode(layer: &CodedLayer, decoder: &Decoder, results: &BTreeMap<usize, &[f32]>) -> Tensor {
+    let result = |share: &usize| results[share];
     let mixed: Vec<Option<Vec<f32>>> = decoder
         .recipes
         .iter()

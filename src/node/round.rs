@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::RoundId;
 use crate::code::{Arrived, Decoder};
 use crate::maths::Tensor;
-use crate::plan::Stage;
 use crate::units::{DeviceId, Time};
 
 #[derive(Debug)]
@@ -19,21 +18,40 @@ pub(super) struct Round {
     pub(super) inputs: Vec<Tensor>,
     /// Set once the shares in hand suffice: the round is decided.
     pub(super) decoder: Option<Arc<Decoder>>,
-    /// The device last asked for each share.
-    asked: Vec<DeviceId>,
-    results: BTreeMap<usize, Vec<Tensor>>,
+    /// Whether spare holders were asked before the deadline.
+    pub(super) hedged: bool,
+    /// The devices asked for each share, the last one last.
+    asked: Vec<Vec<DeviceId>>,
+    pub(super) results: BTreeMap<usize, Vec<Tensor>>,
 }
 
 impl Round {
-    pub(super) fn new(id: RoundId, now: Time, stage: &Stage, inputs: Vec<Tensor>) -> Self {
-        let asked = stage.holders.iter().map(|holders| holders[0]).collect();
-        let results = BTreeMap::new();
-        Self { id, began: now, attempt: 0, inputs, decoder: None, asked, results }
+    pub(super) fn new(id: RoundId, now: Time, shares: usize, inputs: Vec<Tensor>) -> Self {
+        Self {
+            id,
+            began: now,
+            attempt: 0,
+            inputs,
+            decoder: None,
+            hedged: false,
+            asked: vec![Vec::new(); shares],
+            results: BTreeMap::new(),
+        }
     }
 
-    /// Whom each share was last asked of, in the order of shares.
-    pub(super) fn asked(&self) -> impl Iterator<Item = (usize, DeviceId)> + '_ {
-        self.asked.iter().copied().enumerate()
+    pub(super) fn ask(&mut self, share: usize, device: DeviceId) {
+        self.asked[share].push(device);
+    }
+
+    /// Whom each share was asked of, last one last.
+    pub(super) fn asked(&self, share: usize) -> &[DeviceId] {
+        &self.asked[share]
+    }
+
+    /// Everybody who was asked for a share that has not come.
+    pub(super) fn awaited(&self) -> Vec<(usize, DeviceId)> {
+        let missing = self.missing().into_iter();
+        missing.flat_map(|share| self.asked[share].iter().map(move |d| (share, *d))).collect()
     }
 
     /// Takes a result in; `false` if the share is here already or the round is decided.
@@ -53,20 +71,8 @@ impl Round {
         (0..self.asked.len()).filter(|share| !self.results.contains_key(share)).collect()
     }
 
-    /// Turns to the next holder of every missing share; the same device if it is the only one, for
-    /// it may be the message that was lost.
-    pub(super) fn ask_again(&mut self, stage: &Stage) -> Vec<(usize, DeviceId)> {
-        self.attempt += 1;
-        for share in self.missing() {
-            let holders = &stage.holders[share];
-            self.asked[share] = holders[self.attempt as usize % holders.len()];
-        }
-        self.missing().into_iter().map(|share| (share, self.asked[share])).collect()
-    }
-
-    /// Decides the round: whatever comes from now on is late.
-    pub(super) fn decide(&mut self, decoder: Arc<Decoder>) -> BTreeMap<usize, Vec<Tensor>> {
-        self.decoder = Some(decoder);
-        std::mem::take(&mut self.results)
+    /// Whether somebody was asked for the share and it has not come.
+    pub(super) fn is_awaited(&self, share: usize) -> bool {
+        !self.asked[share].is_empty() && !self.results.contains_key(&share)
     }
 }

@@ -1,20 +1,22 @@
 //! The supervisor: runs each request through the plan's steps, a round for every stage.
 //!
 //! It scatters a stage's input to the holders of its shares, gathers replies, and decodes as soon as
-//! those in hand suffice. At the deadline it asks the holders of what is missing again, and when
-//! its retries are spent it says which shares never came. It never answers from too few.
+//! those in hand suffice ([`rounds`]). It never answers from too few, nor from what it found wrong.
+
+mod rounds;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::deployment::Deployment;
+use super::health::Health;
 use super::round::Round;
 use super::{Effects, Input, Job, Message, Node, NodeId, Output, RoundId, Ticket, Timer};
 use crate::code::DecoderCache;
 use crate::event::Event;
 use crate::maths::Tensor;
-use crate::plan::{Plan, Stage, StageWork, StepWork, Wait};
-use crate::units::{DeviceId, RequestId, Span, Time};
+use crate::plan::{Plan, Stage, StepWork};
+use crate::units::{DeviceId, RequestId, StageId, Time};
 
 #[derive(Debug)]
 pub struct Supervisor {
@@ -22,6 +24,9 @@ pub struct Supervisor {
     deployment: Arc<Deployment>,
     /// One a stage.
     decoders: Vec<DecoderCache>,
+    health: Health,
+    /// How many more good devices each stage can lose, as last said.
+    margins: BTreeMap<StageId, i64>,
     /// The requests in flight.
     requests: BTreeMap<RequestId, Progress>,
 }
@@ -40,7 +45,9 @@ struct Progress {
 impl Supervisor {
     pub fn new(plan: Arc<Plan>, deployment: Arc<Deployment>) -> Self {
         let decoders = plan.stages.iter().map(|s| DecoderCache::new(s.code.clone())).collect();
-        Self { plan, deployment, decoders, requests: BTreeMap::new() }
+        let health = Health::new(plan.policy.health, plan.devices.len());
+        let (margins, requests) = (BTreeMap::new(), BTreeMap::new());
+        Self { plan, deployment, decoders, health, margins, requests }
     }
 
     fn accept(&mut self, now: Time, request: RequestId, inputs: Vec<Tensor>, out: &mut Effects) {
@@ -71,127 +78,11 @@ impl Supervisor {
             }
             StepWork::Stage(stage) => {
                 let id = RoundId { request, stage: *stage };
-                let round = Round::new(id, now, &plan.stages[stage.0], inputs);
-                let asked = round.asked().collect();
-                progress.round = Some(round);
-                self.scatter(now, request, asked, out);
+                let shares = plan.stages[stage.0].code.shares();
+                progress.round = Some(Round::new(id, now, shares, inputs));
+                self.scatter(now, id, out);
             }
         }
-    }
-
-    /// Asks devices for shares of the request's round, and sets its deadline.
-    fn scatter(
-        &mut self,
-        now: Time,
-        request: RequestId,
-        asked: Vec<(usize, DeviceId)>,
-        out: &mut Effects,
-    ) {
-        let Some(round) = self.requests.get(&request).and_then(|p| p.round.as_ref()) else {
-            return;
-        };
-        let (id, attempt) = (round.id, round.attempt);
-        for (share, device) in &asked {
-            let ticket = Ticket { round: id, share: *share, attempt };
-            out.send(NodeId::Device(*device), Message::Task(ticket, round.inputs.clone()));
-        }
-        out.note(Event::Scattered { request, stage: id.stage, attempt, asked });
-        let deadline = now + self.plan.stages[id.stage.0].deadline;
-        out.wake(deadline, Timer::Deadline { round: id, attempt });
-    }
-
-    fn gather(
-        &mut self,
-        now: Time,
-        device: DeviceId,
-        ticket: Ticket,
-        result: Result<Vec<Tensor>, String>,
-        out: &mut Effects,
-    ) {
-        let Ticket { round: RoundId { request, stage }, share, .. } = ticket;
-        let late = Event::Late { request, stage, share, device };
-        let Some(round) = self.open_round(ticket.round) else {
-            return out.note(late);
-        };
-        let after = now - round.began;
-        let result = match result {
-            Ok(result) => result,
-            Err(why) => return out.note(Event::Refused { request, stage, share, device, why }),
-        };
-        if !round.arrive(share, result) {
-            return out.note(late);
-        }
-        let all_here = round.missing().is_empty();
-        out.note(Event::Arrived { request, stage, share, device, after });
-        if all_here || self.plan.policy.wait == Wait::KthReply {
-            self.decode_if_enough(now, ticket.round, out);
-        }
-    }
-
-    /// The round with that id, if it is the one its request is in.
-    fn open_round(&mut self, id: RoundId) -> Option<&mut Round> {
-        let round = self.requests.get_mut(&id.request)?.round.as_mut()?;
-        (round.id == id).then_some(round)
-    }
-
-    /// Begins to decode if the shares in hand suffice; says whether they do.
-    fn decode_if_enough(&mut self, now: Time, id: RoundId, out: &mut Effects) -> bool {
-        let plan = self.plan.clone();
-        let stage = &plan.stages[id.stage.0];
-        let Some(round) = self.requests.get_mut(&id.request).and_then(|p| p.round.as_mut()) else {
-            return false;
-        };
-        let arrived = round.arrived();
-        let Ok(decoder) = self.decoders[id.stage.0].decoder(&arrived) else { return false };
-        if decoder.condition > plan.policy.worst_condition {
-            return false;
-        }
-        let RoundId { request, stage: stage_id } = id;
-        let after = now - round.began;
-        for share in round.missing() {
-            let device = round.asked().nth(share).expect("every share was asked of a device").1;
-            out.send(NodeId::Device(device), Message::Cancel(id));
-        }
-        let arrived = arrived.into_iter().collect();
-        out.note(Event::Enough { request, stage: stage_id, arrived, after });
-        let results = round.decide(decoder.clone());
-        match &stage.work {
-            StageWork::Layer(layer) => {
-                let results = results.into_iter().filter_map(|(share, result)| {
-                    result.into_iter().next().map(|result| (share, result))
-                });
-                let (layer, results) = (layer.clone(), results.collect());
-                out.work(Job::Decode { round: id, layer, decoder, results });
-            }
-            StageWork::Function(_) => {
-                let outputs = results.into_values().next().expect("one copy is enough");
-                self.finish_round(now, id, outputs, Span::ZERO, out);
-            }
-        }
-        true
-    }
-
-    fn finish_round(
-        &mut self,
-        now: Time,
-        id: RoundId,
-        outputs: Vec<Tensor>,
-        took: Span,
-        out: &mut Effects,
-    ) {
-        let Some(decoder) = self.open_round(id).and_then(|round| round.decoder.clone()) else {
-            return;
-        };
-        let RoundId { request, stage } = id;
-        out.note(Event::Decoded {
-            request,
-            stage,
-            used: decoder.used().into_iter().collect(),
-            rebuilt: decoder.rebuilt().collect(),
-            condition: decoder.condition,
-            took,
-        });
-        self.finish_step(now, request, outputs, out);
     }
 
     /// Keeps a step's outputs and goes on to the next.
@@ -210,79 +101,81 @@ impl Supervisor {
         self.take_step(now, request, out);
     }
 
-    /// A deadline passed: decode what suffices, ask again, or give the request up.
-    fn give_up_waiting(&mut self, now: Time, id: RoundId, attempt: u32, out: &mut Effects) {
-        let plan = self.plan.clone();
-        let stage = &plan.stages[id.stage.0];
-        let Some(round) = self.open_round(id) else { return };
-        if round.decoder.is_some() || round.attempt != attempt {
-            return;
-        }
-        let RoundId { request, stage: stage_id } = id;
-        let missing = round.missing();
-        out.note(Event::DeadlinePassed { request, stage: stage_id, attempt, missing });
-        if self.decode_if_enough(now, id, out) {
-            return;
-        }
-        let Some(round) = self.open_round(id) else { return };
-        if round.attempt < plan.policy.retries {
-            let asked = round.ask_again(stage);
-            self.scatter(now, request, asked, out);
-        } else {
-            let reason = unrecoverable(&plan, stage, round);
-            for (_, device) in round.asked() {
-                out.send(NodeId::Device(device), Message::Cancel(id));
-            }
-            self.fail(now, request, reason, out);
-        }
-    }
-
     fn fail(&mut self, now: Time, request: RequestId, reason: String, out: &mut Effects) {
         let Some(progress) = self.requests.remove(&request) else { return };
         let latency = now - progress.accepted;
         out.note(Event::Failed { request, reason: reason.clone(), latency });
         out.send(NodeId::Client, Message::Answer(request, Err(reason)));
     }
-}
 
-/// `stage fc1 is unrecoverable: 3 of 4 shares after 2 tries; nothing from pi-3 (share 2), …`.
-fn unrecoverable(plan: &Plan, stage: &Stage, round: &Round) -> String {
-    let missing = round.missing();
-    let silent: Vec<String> = round
-        .asked()
-        .filter(|(share, _)| missing.contains(share))
-        .map(|(share, device)| format!("{} (share {share})", plan.devices[device.0].name))
-        .collect();
-    format!(
-        "stage {} is unrecoverable: {} of {} needed shares after {} tries; nothing from {}",
-        stage.name,
-        round.arrived().len(),
-        stage.code.sources(),
-        round.attempt + 1,
-        silent.join(", "),
-    )
+    /// The round with that id, if it is the one its request is in.
+    fn round(&mut self, id: RoundId) -> Option<&mut Round> {
+        let round = self.requests.get_mut(&id.request)?.round.as_mut()?;
+        (round.id == id).then_some(round)
+    }
+
+    /// Says what changed in the standing of devices, and what that leaves.
+    fn note_judgements(&mut self, judgements: Vec<Event>, out: &mut Effects) {
+        if !judgements.is_empty() {
+            judgements.into_iter().for_each(|event| out.note(event));
+            self.note_margins(out);
+        }
+    }
+
+    /// How many more devices of good standing each stage can lose, where that changed.
+    fn note_margins(&mut self, out: &mut Effects) {
+        let plan = self.plan.clone();
+        for (id, Stage { code, holders, .. }) in plan.stages.iter().enumerate() {
+            let is_gone =
+                |holders: &Vec<DeviceId>| !holders.iter().any(|d| self.health.is_good(*d));
+            let gone = holders.iter().filter(|holders| is_gone(holders)).count();
+            let (stage, left) = (StageId(id), code.tolerates() as i64 - gone as i64);
+            if self.margins.insert(stage, left) != Some(left) {
+                out.note(Event::MarginChanged { stage, left });
+            }
+        }
+    }
+
+    fn mail(&mut self, now: Time, from: NodeId, message: Message, out: &mut Effects) {
+        match (from, message) {
+            (_, Message::Request(request, inputs)) => self.accept(now, request, inputs, out),
+            (NodeId::Device(device), Message::Reply(ticket, result)) => {
+                self.gather(now, device, ticket, result, out);
+            }
+            (NodeId::Device(device), Message::Skipped(ticket)) => {
+                self.hear(now, device, ticket, false, out);
+                let Ticket { round: RoundId { request, stage }, share, .. } = ticket;
+                out.note(Event::Skipped { request, stage, share, device });
+            }
+            (NodeId::Device(device), Message::Hello) => {
+                let mut judgements = Vec::new();
+                self.health.joined(device, &mut judgements);
+                self.note_judgements(judgements, out);
+                let shares = self.deployment.of(device);
+                out.send(NodeId::Device(device), Message::Deploy(shares));
+            }
+            (NodeId::Device(device), Message::Goodbye) => {
+                let mut judgements = Vec::new();
+                self.health.left(device, &mut judgements);
+                self.note_judgements(judgements, out);
+            }
+            _ => {}
+        }
+    }
 }
 
 impl Node for Supervisor {
     fn handle(&mut self, now: Time, input: Input, out: &mut Effects) {
         match input {
-            Input::Mail { from, message } => match (from, message) {
-                (_, Message::Request(request, inputs)) => self.accept(now, request, inputs, out),
-                (NodeId::Device(device), Message::Reply(ticket, result)) => {
-                    self.gather(now, device, ticket, result, out);
-                }
-                (NodeId::Device(device), Message::Hello) => {
-                    let shares = self.deployment.of(device);
-                    out.send(NodeId::Device(device), Message::Deploy(shares));
-                }
-                _ => {}
-            },
+            Input::Start => self.note_margins(out),
+            Input::Mail { from, message } => self.mail(now, from, message, out),
             Input::Wake(Timer::Deadline { round, attempt }) => {
-                self.give_up_waiting(now, round, attempt, out);
+                self.pass_deadline(now, round, attempt, out);
             }
-            Input::Done { output: Output::Decoded { round, output }, took } => match output {
+            Input::Wake(Timer::Hedge(round)) => self.hedge(now, round, out),
+            Input::Done { output: Output::Decoded { round, outcome }, took } => match outcome {
                 Ok(output) => self.finish_round(now, round, vec![output], took, out),
-                Err(reason) => self.fail(now, round.request, reason, out),
+                Err(undecoded) => self.reopen(now, round, undecoded, out),
             },
             Input::Done { output: Output::Local { request, step, outputs }, took } => {
                 out.note(Event::LocalRan { request, step, took });
@@ -291,7 +184,7 @@ impl Node for Supervisor {
                     Err(reason) => self.fail(now, request, reason, out),
                 }
             }
-            Input::Start | Input::Wake(_) | Input::Done { .. } | Input::Saw(_) => {}
+            Input::Wake(_) | Input::Done { .. } | Input::Saw(_) => {}
         }
     }
 }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use super::source::{Problem, Problems, Source, To};
 use super::topology::{
-    ArchitectureFile, ArrivalsFile, CodeFile, DeviceFile, MachineFile, ModelFile, PolicyFile,
-    TopologyFile, WaitFile,
+    ArchitectureFile, CodeFile, DeviceFile, MachineFile, ModelFile, TopologyFile,
 };
-use super::{Arrivals, Device, Machine, Plan, Policy, Wait, inputs, stages};
+use super::{Device, Machine, Plan, inputs, policy, stages};
 use crate::code::{Code, Mds, Parity, Replication, Uncoded};
 use crate::maths::chance::Seed;
 use crate::maths::delay::{Delay, WrittenDelay};
@@ -30,8 +29,8 @@ impl Plan {
 fn build(source: &Source, file: &TopologyFile, problems: &mut Vec<Problem>) -> Option<Plan> {
     let supervisor = machine(source, &file.supervisor, problems);
     let devices = devices(source, &file.devices, problems);
-    let policy = policy(source, &file.policy, problems);
-    let arrivals = arrivals(source, file.arrivals, problems);
+    let policy = policy::policy(source, &file.policy, problems);
+    let arrivals = policy::arrivals(source, file.arrivals, problems);
     if file.requests == 0 {
         let path = [To::Field("requests")];
         problems.push(source.problem(&path, "no requests to run".to_owned(), "ask for at least 1"));
@@ -211,43 +210,4 @@ pub(super) fn called(
         }
     }
     found
-}
-
-fn policy(source: &Source, file: &PolicyFile, problems: &mut Vec<Problem>) -> Policy {
-    if file.worst_condition.is_nan() || file.worst_condition < 1.0 {
-        let path = [To::Field("policy"), To::Field("worst_condition")];
-        let message = format!("no matrix has a condition number below {}", file.worst_condition);
-        problems.push(source.problem(&path, message, "give a number from 1 up"));
-    }
-    Policy {
-        wait: match file.wait {
-            WaitFile::KthReply => Wait::KthReply,
-            WaitFile::Everyone => Wait::Everyone,
-        },
-        retries: file.retries,
-        answer_within: file.answer_within,
-        worst_condition: file.worst_condition,
-    }
-}
-
-fn arrivals(source: &Source, file: ArrivalsFile, problems: &mut Vec<Problem>) -> Arrivals {
-    let mut refuse = |field, message: String, fix| {
-        let path = [To::Field("arrivals"), To::Field(field)];
-        problems.push(source.problem(&path, message, fix));
-    };
-    match file {
-        ArrivalsFile::ClosedLoop { clients } => {
-            if clients == 0 {
-                refuse("clients", "nobody sends requests".to_owned(), "give at least 1");
-            }
-            Arrivals::ClosedLoop { clients }
-        }
-        ArrivalsFile::Poisson { per_second } => {
-            if !(per_second.is_finite() && per_second > 0.0) {
-                let message = format!("{per_second} requests a second never arrive");
-                refuse("per_second", message, "give a positive rate");
-            }
-            Arrivals::Poisson { per_second }
-        }
-    }
 }

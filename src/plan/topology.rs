@@ -180,6 +180,52 @@ pub struct PolicyFile {
     pub local_below: Flops,
     #[serde(default = "worst_condition")]
     pub worst_condition: f64,
+    #[serde(default = "learn")]
+    pub learn: Option<LearnFile>,
+    #[serde(default)]
+    pub hedge: Option<f64>,
+    #[serde(default)]
+    pub verify: VerifyFile,
+    #[serde(default)]
+    pub health: HealthFile,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename = "Learn", deny_unknown_fields)]
+pub struct LearnFile {
+    #[serde(default = "quantile")]
+    pub quantile: f64,
+    #[serde(default = "factor")]
+    pub factor: f64,
+    #[serde(default = "floor")]
+    pub floor: Span,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename = "Verify")]
+pub enum VerifyFile {
+    Off,
+    Surplus,
+    Always,
+    #[default]
+    Auto,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename = "Health", deny_unknown_fields)]
+pub struct HealthFile {
+    #[serde(default = "suspect")]
+    pub suspect: f64,
+    #[serde(default = "exclude")]
+    pub exclude: f64,
+    #[serde(default = "exile")]
+    pub exile: Span,
+}
+
+impl Default for HealthFile {
+    fn default() -> Self {
+        Self { suspect: suspect(), exclude: exclude(), exile: exile() }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -199,6 +245,10 @@ impl Default for PolicyFile {
             answer_within: None,
             local_below: local_below(),
             worst_condition: worst_condition(),
+            learn: learn(),
+            hedge: None,
+            verify: VerifyFile::default(),
+            health: HealthFile::default(),
         }
     }
 }
@@ -219,4 +269,37 @@ fn local_below() -> Flops {
 /// `f32` rounds at 6e-8; amplified by this, six parts in a thousand of a pre-activation are noise.
 fn worst_condition() -> f64 {
     1e5
+}
+
+fn learn() -> Option<LearnFile> {
+    Some(LearnFile { quantile: quantile(), factor: factor(), floor: floor() })
+}
+
+/// Of the replies of a healthy fleet, one in a hundred comes later.
+fn quantile() -> f64 {
+    0.99
+}
+
+/// A reply that takes four times as long as that is most likely lost.
+fn factor() -> f64 {
+    4.0
+}
+
+/// Below this a retry would overtake what is still on its way.
+fn floor() -> Span {
+    Span::from_millis(5.0)
+}
+
+/// One healthy reply in a thousand is as late.
+fn suspect() -> f64 {
+    3.0
+}
+
+/// One in a hundred million.
+fn exclude() -> f64 {
+    8.0
+}
+
+fn exile() -> Span {
+    Span::from_millis(200.0)
 }

@@ -223,7 +223,8 @@ impl Fold {
                 }
             }
             Event::Arrived { request, stage, share, .. }
-            | Event::Refused { request, stage, share, .. } => {
+            | Event::Refused { request, stage, share, .. }
+            | Event::Skipped { request, stage, share, .. } => {
                 self.open.remove(&(*request, *stage, *share));
             }
             Event::Late { request, stage, share, device } => {

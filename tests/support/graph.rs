@@ -229,7 +229,6 @@ fn operator(node: &NodeProto, x: &[&ArrayD<f64>]) -> ArrayD<f64> {
         "Gemm" => gemm(node, x[0], x[1], x.get(2).copied()),
         "MatMul" => product(x[0], x[1]),
         "Add" => broadcast(x[0], x[1], |a, b| a + b),
-        "Mul" => broadcast(x[0], x[1], |a, b| a * b),
         "Relu" => x[0].mapv(|x| x.max(0.0)),
         "Transpose" => {
             let perm = &attribute_of(node, "perm").expect("a permutation").ints;
@@ -318,50 +317,57 @@ fn convolution(
     w: &ArrayD<f64>,
     bias: Option<&ArrayD<f64>>,
 ) -> ArrayD<f64> {
-    let (input, kernel) = (&x.shape()[2..], &w.shape()[2..]);
-    let each = |name| match attribute_of(node, name) {
-        Some(attribute) => attribute.ints.iter().map(|size| *size as usize).collect(),
-        None => vec![1; kernel.len()],
-    };
-    let (strides, dilations) = (each("strides"), each("dilations"));
-    let reach: Vec<usize> = (0..kernel.len()).map(|d| (kernel[d] - 1) * dilations[d] + 1).collect();
-    let pads: Vec<(usize, usize)> =
-        (0..kernel.len()).map(|d| padding(node, d, input[d], strides[d], reach[d])).collect();
-    let space =
-        (0..kernel.len()).map(|d| (pads[d].0 + input[d] + pads[d].1 - reach[d]) / strides[d] + 1);
-    let shape: Vec<usize> = [x.shape()[0], w.shape()[0]].into_iter().chain(space).collect();
+    let axes = slides(node, &x.shape()[2..], &w.shape()[2..]);
+    let mut shape = vec![x.shape()[0], w.shape()[0]];
+    shape.extend(axes.iter().map(|axis| axis.outputs));
     let rows = w.shape()[0] / int_of(node, "group", 1) as usize;
     ArrayD::from_shape_fn(shape, |at| {
         let (image, channel) = (at[0], at[1]);
         let mut sum = bias.map_or(0.0, |bias| bias[channel]);
         for tap in indices(IxDyn(&w.shape()[1..])) {
             let mut from = vec![image, channel / rows * w.shape()[1] + tap[0]];
-            from.extend((0..kernel.len()).map(|d| {
-                (at[2 + d] * strides[d] + tap[1 + d] * dilations[d]).wrapping_sub(pads[d].0)
+            let places = at.slice()[2..].iter().zip(&tap.slice()[1..]);
+            from.extend(axes.iter().zip(places).map(|(axis, (output, tap))| {
+                (output * axis.stride + tap * axis.dilation).wrapping_sub(axis.before)
             }));
-            let weight = w[&[&[channel], tap.slice()].concat()[..]];
             // What lies outside, below zero too, is zero.
-            sum += weight * x.get(&from[..]).copied().unwrap_or(0.0);
+            let input = x.get(&from[..]).copied().unwrap_or(0.0);
+            sum += w[&[&[channel], tap.slice()].concat()[..]] * input;
         }
         sum
     })
 }
 
-/// The zeros before and after one axis.
-fn padding(
-    node: &NodeProto,
-    axis: usize,
-    input: usize,
+/// How a kernel moves along one axis.
+struct Slide {
     stride: usize,
-    reach: usize,
-) -> (usize, usize) {
-    let same = ((input.div_ceil(stride) - 1) * stride + reach).saturating_sub(input);
-    match attribute_of(node, "auto_pad").map(|attribute| attribute.s.as_slice()) {
-        Some(b"SAME_UPPER") => (same / 2, same - same / 2),
-        Some(b"SAME_LOWER") => (same - same / 2, same / 2),
-        Some(b"VALID") => (0, 0),
-        _ => attribute_of(node, "pads").map_or((0, 0), |pads| {
-            (pads.ints[axis] as usize, pads.ints[axis + pads.ints.len() / 2] as usize)
-        }),
-    }
+    dilation: usize,
+    /// Zeros before the input.
+    before: usize,
+    outputs: usize,
+}
+
+fn slides(node: &NodeProto, input: &[usize], kernel: &[usize]) -> Vec<Slide> {
+    let rank = kernel.len();
+    let sizes = |name, default: Vec<usize>| match attribute_of(node, name) {
+        Some(attribute) => attribute.ints.iter().map(|size| *size as usize).collect(),
+        None => default,
+    };
+    let (strides, dilations) = (sizes("strides", vec![1; rank]), sizes("dilations", vec![1; rank]));
+    let pads = sizes("pads", vec![0; 2 * rank]);
+    let auto_pad = attribute_of(node, "auto_pad").map(|attribute| attribute.s.as_slice());
+    let slide = |axis: usize| {
+        let (input, stride, dilation) = (input[axis], strides[axis], dilations[axis]);
+        let reach = (kernel[axis] - 1) * dilation + 1;
+        // As many outputs as strides in the input.
+        let same = ((input.div_ceil(stride) - 1) * stride + reach).saturating_sub(input);
+        let (before, after) = match auto_pad {
+            Some(b"SAME_UPPER") => (same / 2, same.div_ceil(2)),
+            Some(b"SAME_LOWER") => (same.div_ceil(2), same / 2),
+            _ => (pads[axis], pads[rank + axis]),
+        };
+        let outputs = (before + input + after - reach) / stride + 1;
+        Slide { stride, dilation, before, outputs }
+    };
+    (0..rank).map(slide).collect()
 }

@@ -1,0 +1,337 @@
+//! Rounds: whom to ask, when the replies suffice, and what to do when they do not.
+
+use std::collections::BTreeSet;
+
+use super::Supervisor;
+use crate::code::Arrived;
+use crate::event::{Event, Proof};
+use crate::maths::Tensor;
+use crate::node::job::Undecoded;
+use crate::node::{Effects, Job, Message, NodeId, RoundId, Ticket, Timer};
+use crate::plan::{Plan, Stage, StageWork, Wait};
+use crate::units::{DeviceId, Span, StageId, Time};
+
+impl Supervisor {
+    /// Asks for every share of a round that has not come, and sets a deadline.
+    pub(super) fn scatter(&mut self, now: Time, id: RoundId, out: &mut Effects) {
+        self.review(now, out);
+        let Some(round) = self.round(id) else { return };
+        let (missing, have, attempt) = (round.missing(), round.arrived(), round.attempt);
+        let asked = self.choose(now, id.stage, &missing, &have, attempt, out);
+        self.ask(now, id, asked, out);
+        let deadline = now + self.deadline(id.stage, attempt);
+        out.wake(deadline, Timer::Deadline { round: id, attempt });
+        if let (0, Some(factor)) = (attempt, self.plan.policy.hedge)
+            && let Some(patience) = self.health.learned(id.stage, 0.5, factor)
+        {
+            out.wake(now + patience, Timer::Hedge(id));
+        }
+    }
+
+    fn ask(&mut self, now: Time, id: RoundId, asked: Vec<(usize, DeviceId)>, out: &mut Effects) {
+        let RoundId { request, stage } = id;
+        let Some(round) = self.round(id) else { return };
+        let (attempt, inputs) = (round.attempt, round.inputs.clone());
+        asked.iter().for_each(|(share, device)| round.ask(*share, *device));
+        for (share, device) in &asked {
+            let ticket = Ticket { round: id, share: *share, attempt };
+            self.health.asked(now, *device, ticket);
+            out.send(NodeId::Device(*device), Message::Task(ticket, inputs.clone()));
+        }
+        out.note(Event::Scattered { request, stage, attempt, asked });
+    }
+
+    /// A holder for each share: the next one in turn that may be asked. Those that should not be
+    /// are asked all the same if without them there would be too few.
+    fn choose(
+        &mut self,
+        now: Time,
+        stage: StageId,
+        shares: &[usize],
+        have: &Arrived,
+        attempt: u32,
+        out: &mut Effects,
+    ) -> Vec<(usize, DeviceId)> {
+        let plan = self.plan.clone();
+        let (mut chosen, mut reserve, mut judgements) = (Vec::new(), Vec::new(), Vec::new());
+        for share in shares {
+            let holders = &plan.stages[stage.0].holders[*share];
+            let turn = attempt as usize % holders.len();
+            let in_turn = || holders[turn..].iter().chain(&holders[..turn]).copied();
+            match in_turn().find(|device| self.health.may_ask(now, *device, &mut judgements)) {
+                Some(device) => chosen.push((*share, device)),
+                None => reserve.extend(
+                    in_turn().find(|device| !self.health.is_away(*device)).map(|d| (*share, d)),
+                ),
+            }
+        }
+        self.note_judgements(judgements, out);
+        let would: Arrived = have.iter().copied().chain(chosen.iter().map(|(s, _)| *s)).collect();
+        if self.decoders[stage.0].decoder(&would).is_err() {
+            chosen.append(&mut reserve);
+            chosen.sort();
+        }
+        chosen
+    }
+
+    /// What the fleet has shown, doubled with each attempt; the last attempt is given all the time
+    /// there is, for slow is not dead.
+    fn deadline(&self, stage: StageId, attempt: u32) -> Span {
+        let most = self.plan.stages[stage.0].deadline;
+        let learned = self.plan.policy.learn.and_then(|learn| {
+            let learned = self.health.learned(stage, learn.quantile, learn.factor)?;
+            Some(learned.max(learn.floor) * f64::from(1u32 << attempt.min(16)))
+        });
+        match learned {
+            Some(learned) if attempt < self.plan.policy.retries => learned.min(most),
+            _ => most,
+        }
+    }
+
+    /// Takes a reply in.
+    pub(super) fn gather(
+        &mut self,
+        now: Time,
+        device: DeviceId,
+        ticket: Ticket,
+        result: Result<Vec<Tensor>, String>,
+        out: &mut Effects,
+    ) {
+        let Ticket { round: RoundId { request, stage }, share, .. } = ticket;
+        self.hear(now, device, ticket, result.is_ok(), out);
+        let late = Event::Late { request, stage, share, device };
+        let Some(round) = self.round(ticket.round) else {
+            return out.note(late);
+        };
+        let after = now - round.began;
+        let result = match result {
+            Ok(result) => result,
+            Err(why) => return out.note(Event::Refused { request, stage, share, device, why }),
+        };
+        if !round.arrive(share, result) {
+            return out.note(late);
+        }
+        let awaits_more = round.missing().iter().any(|share| round.is_awaited(*share));
+        out.note(Event::Arrived { request, stage, share, device, after });
+        if !awaits_more || self.plan.policy.wait == Wait::KthReply {
+            self.decode_if_enough(now, ticket.round, out);
+        }
+    }
+
+    pub(super) fn hear(
+        &mut self,
+        now: Time,
+        device: DeviceId,
+        ticket: Ticket,
+        has_result: bool,
+        out: &mut Effects,
+    ) {
+        let mut judgements = Vec::new();
+        self.health.heard(now, device, ticket, has_result, &mut judgements);
+        self.note_judgements(judgements, out);
+    }
+
+    /// Looks at the silence of everybody who owes a reply.
+    fn review(&mut self, now: Time, out: &mut Effects) {
+        let mut judgements = Vec::new();
+        for device in self.health.awaited() {
+            self.health.review(now, device, &mut judgements);
+        }
+        self.note_judgements(judgements, out);
+    }
+
+    /// Begins to decode if the shares in hand suffice; says whether they do.
+    fn decode_if_enough(&mut self, now: Time, id: RoundId, out: &mut Effects) -> bool {
+        let plan = self.plan.clone();
+        let RoundId { request, stage } = id;
+        let Some(round) = self.round(id) else { return false };
+        let (arrived, awaited) = (round.arrived(), round.awaited());
+        let (after, results) = (now - round.began, round.results.clone());
+        let Ok(decoder) = self.decoders[stage.0].decoder(&arrived) else { return false };
+        if decoder.condition > plan.policy.worst_condition {
+            return false;
+        }
+        if let Some(round) = self.round(id) {
+            round.decoder = Some(decoder.clone());
+        }
+        let expected = |device| self.health.expected(device, stage);
+        let without = awaited.iter().map(|(_, device)| (*device, expected(*device))).collect();
+        for device in awaited.iter().map(|(_, device)| *device).collect::<BTreeSet<_>>() {
+            out.send(NodeId::Device(device), Message::Cancel(id));
+        }
+        let arrived = arrived.into_iter().collect();
+        out.note(Event::Enough { request, stage, arrived, after, without });
+        match &plan.stages[stage.0].work {
+            StageWork::Layer(layer) => {
+                let layer = layer.clone();
+                out.work(Job::Decode { round: id, layer, decoder, results });
+            }
+            StageWork::Function(_) => {
+                let used = decoder.used();
+                let outputs = results.into_iter().find(|(share, _)| used.contains(share));
+                let outputs = outputs.expect("the decoder uses what arrived").1;
+                self.finish_round(now, id, outputs, Span::ZERO, out);
+            }
+        }
+        true
+    }
+
+    pub(super) fn finish_round(
+        &mut self,
+        now: Time,
+        id: RoundId,
+        outputs: Vec<Tensor>,
+        took: Span,
+        out: &mut Effects,
+    ) {
+        let Some(decoder) = self.round(id).and_then(|round| round.decoder.clone()) else { return };
+        let RoundId { request, stage } = id;
+        out.note(Event::Decoded {
+            request,
+            stage,
+            used: decoder.used().into_iter().collect(),
+            rebuilt: decoder.rebuilt().collect(),
+            condition: decoder.condition,
+            took,
+        });
+        self.finish_step(now, request, outputs, out);
+    }
+
+    /// What was in hand turned out not to do: go on without what was wrong.
+    pub(super) fn reopen(
+        &mut self,
+        now: Time,
+        id: RoundId,
+        undecoded: Undecoded,
+        out: &mut Effects,
+    ) {
+        let RoundId { request, stage } = id;
+        let Some(round) = self.round(id) else { return };
+        round.decoder = None;
+        match undecoded {
+            Undecoded::Broken(reason) => return self.fail(now, request, reason, out),
+            Undecoded::Doubtful => {
+                let arrived = round.arrived().into_iter().collect();
+                out.note(Event::Doubted { request, stage, arrived });
+            }
+            Undecoded::Lies(lies) => {
+                for (share, how) in lies {
+                    self.catch(now, id, share, how, out);
+                }
+                if self.decode_if_enough(now, id, out) {
+                    return;
+                }
+            }
+        }
+        self.ask_again_or_fail(now, id, out);
+    }
+
+    /// A share is wrong: it counts as one that never came, and whoever sent it loses standing.
+    fn catch(&mut self, now: Time, id: RoundId, share: usize, how: Proof, out: &mut Effects) {
+        let RoundId { request, stage } = id;
+        let Some(round) = self.round(id) else { return };
+        round.results.remove(&share);
+        let Some(device) = round.asked(share).last().copied() else { return };
+        out.note(Event::Caught { device, request, stage, share, how });
+        let mut judgements = Vec::new();
+        self.health.lied(now, device, how, &mut judgements);
+        self.note_judgements(judgements, out);
+    }
+
+    /// A deadline passed: decode what suffices, ask again, or give the request up.
+    pub(super) fn pass_deadline(
+        &mut self,
+        now: Time,
+        id: RoundId,
+        attempt: u32,
+        out: &mut Effects,
+    ) {
+        let Some(round) = self.round(id) else { return };
+        if round.decoder.is_some() || round.attempt != attempt {
+            return;
+        }
+        let RoundId { request, stage } = id;
+        let missing = round.missing();
+        out.note(Event::DeadlinePassed { request, stage, attempt, missing });
+        self.review(now, out);
+        if !self.decode_if_enough(now, id, out) {
+            self.ask_again_or_fail(now, id, out);
+        }
+    }
+
+    fn ask_again_or_fail(&mut self, now: Time, id: RoundId, out: &mut Effects) {
+        let plan = self.plan.clone();
+        let Some(round) = self.round(id) else { return };
+        if round.attempt < plan.policy.retries {
+            round.attempt += 1;
+            return self.scatter(now, id, out);
+        }
+        let arrived = round.arrived();
+        let awaited = round.awaited();
+        let attempts = round.attempt + 1;
+        for device in awaited.iter().map(|(_, device)| *device).collect::<BTreeSet<_>>() {
+            out.send(NodeId::Device(device), Message::Cancel(id));
+        }
+        let stage = &plan.stages[id.stage.0];
+        let reason = match self.decoders[id.stage.0].decoder(&arrived) {
+            Ok(decoder) => ill_founded(stage, decoder.condition, attempts),
+            Err(_) => unrecoverable(&plan, stage, &arrived, &awaited, attempts),
+        };
+        self.fail(now, id.request, reason, out);
+    }
+
+    /// A round takes longer than usual: ask spare holders of what is missing.
+    pub(super) fn hedge(&mut self, now: Time, id: RoundId, out: &mut Effects) {
+        let plan = self.plan.clone();
+        let Some(round) = self.round(id) else { return };
+        if round.decoder.is_some() || round.hedged {
+            return;
+        }
+        round.hedged = true;
+        let missing = round.missing();
+        let already: Vec<(usize, DeviceId)> = round.awaited();
+        let mut judgements = Vec::new();
+        let mut asked = Vec::new();
+        for share in missing {
+            let holders = plan.stages[id.stage.0].holders[share].iter().copied();
+            let fresh = holders.filter(|device| !already.contains(&(share, *device)));
+            let spare = fresh.clone().find(|d| self.health.may_ask(now, *d, &mut judgements));
+            asked.extend(spare.map(|device| (share, device)));
+        }
+        self.note_judgements(judgements, out);
+        if !asked.is_empty() {
+            self.ask(now, id, asked, out);
+        }
+    }
+}
+
+/// `stage fc1 is unrecoverable: 3 of 4 needed shares after 2 tries; nothing from pi-3 (share 2), …`.
+fn unrecoverable(
+    plan: &Plan,
+    stage: &Stage,
+    arrived: &Arrived,
+    awaited: &[(usize, DeviceId)],
+    tries: u32,
+) -> String {
+    let silent: BTreeSet<(usize, DeviceId)> = awaited.iter().copied().collect();
+    let silent: Vec<String> = silent
+        .into_iter()
+        .map(|(share, device)| format!("{} (share {share})", plan.devices[device.0].name))
+        .collect();
+    format!(
+        "stage {} is unrecoverable: {} of {} needed shares after {tries} tries; nothing from {}",
+        stage.name,
+        arrived.len(),
+        stage.code.sources(),
+        silent.join(", "),
+    )
+}
+
+/// There were shares enough, but nothing that could be relied on.
+fn ill_founded(stage: &Stage, condition: f64, tries: u32) -> String {
+    let name = &stage.name;
+    format!(
+        "stage {name} is unrecoverable: after {tries} tries its shares contradict each other and \
+         which are wrong cannot be said, or would amplify rounding {condition:.0} times"
+    )
+}
