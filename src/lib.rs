@@ -47,7 +47,8 @@
 //! | 5 | [`node`] | supervisor, device, client, chaos: plain structs | actix, clocks, async |
 //! | 6 | [`drive`] | the one actor, the weather, virtual and real time | view |
 //! | 6 | [`view`] | report, verdict, trace and plan as text and data | node, drive |
-//! | 7 | [`cli`] | one short file a command | – |
+//! | 7 | [`swarm`] | drawn fleets and misfortune, held to what must always be true | view |
+//! | 8 | [`cli`] | one short file a command | – |
 //!
 //! # Where to start reading
 //!
@@ -82,5 +83,6 @@ pub mod maths;
 pub mod model;
 pub mod node;
 pub mod plan;
+pub mod swarm;
 pub mod units;
 pub mod view;

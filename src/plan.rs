@@ -8,7 +8,9 @@ mod fault_plan;
 mod inputs;
 mod policy;
 mod share;
+pub mod shrink;
 mod source;
+mod spans;
 mod stages;
 pub mod topology;
 mod trigger;
@@ -19,7 +21,7 @@ pub use fault_plan::{Bound, Expectation, Fault, FaultPlan};
 pub use inputs::Input;
 pub use policy::{Arrivals, HealthRule, Learn, Policy, Verify, Wait};
 pub use share::{CodedLayer, Share};
-pub use source::{Problem, Problems, Source};
+pub use source::{Problem, Problems, Source, To};
 pub use trigger::{Phase, Seen, Trigger, Who};
 
 use crate::code::Code;

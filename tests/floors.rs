@@ -15,7 +15,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("node", &["units", "maths", "code", "model", "fault", "event", "plan"]),
     ("drive", &["units", "maths", "code", "model", "fault", "event", "plan", "node"]),
     ("view", &["units", "plan", "event"]),
-    ("cli", &["units", "maths", "event", "plan", "drive", "view"]),
+    ("swarm", &["units", "maths", "event", "plan", "drive"]),
+    ("cli", &["units", "maths", "event", "plan", "drive", "view", "swarm"]),
 ];
 
 /// Crates that belong to some rooms only.

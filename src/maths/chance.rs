@@ -21,6 +21,7 @@ pub enum Purpose {
     Fault = 5,
     Weights = 6,
     Victims = 7,
+    Swarm = 8,
 }
 
 impl Seed {

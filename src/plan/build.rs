@@ -19,8 +19,18 @@ impl Plan {
     /// Reads a topology and everything it names.
     pub fn read(path: &Path) -> Result<Self, Problems> {
         let (source, file) = Source::read::<TopologyFile>(path)?;
+        Self::from_file(&source, &file)
+    }
+
+    /// Like [`Self::read`], from text that could stand at `path`.
+    pub fn parse(path: &Path, text: String) -> Result<Self, Problems> {
+        let (source, file) = Source::parse::<TopologyFile>(path, text)?;
+        Self::from_file(&source, &file)
+    }
+
+    fn from_file(source: &Source, file: &TopologyFile) -> Result<Self, Problems> {
         let mut problems = Vec::new();
-        let plan = build(&source, &file, &mut problems);
+        let plan = build(source, file, &mut problems);
         source.verdict(plan, problems)
     }
 }

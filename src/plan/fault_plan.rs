@@ -97,7 +97,17 @@ impl FaultPlan {
     /// Reads a fault plan and checks it against the plan of its topology.
     pub fn read(path: &Path, plan: &Plan) -> Result<Self, Problems> {
         let (source, file) = Source::read::<FaultPlanFile>(path)?;
-        let mut check = Check { source: &source, plan, problems: Vec::new() };
+        Self::from_file(&source, file, plan)
+    }
+
+    /// Like [`Self::read`], from text that could stand at `path`.
+    pub fn parse(path: &Path, text: String, plan: &Plan) -> Result<Self, Problems> {
+        let (source, file) = Source::parse::<FaultPlanFile>(path, text)?;
+        Self::from_file(&source, file, plan)
+    }
+
+    fn from_file(source: &Source, file: FaultPlanFile, plan: &Plan) -> Result<Self, Problems> {
+        let mut check = Check { source, plan, problems: Vec::new() };
         let requests = file.requests.unwrap_or(plan.requests);
         if requests == 0 {
             check.problem(&[To::Field("requests")], "no requests to run", "ask for at least 1");
@@ -107,7 +117,10 @@ impl FaultPlan {
         for (at, expectation) in file.expect.iter().enumerate() {
             check.expectation(at, expectation);
         }
-        let name = path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
+        let name = source
+            .path()
+            .file_stem()
+            .map_or_else(String::new, |s| s.to_string_lossy().into_owned());
         let (requests, seed, expect) = (file.requests, file.seed, file.expect);
         let problems = check.problems;
         source.verdict(Some(Self { name, requests, seed, faults, expect }), problems)

@@ -11,6 +11,8 @@ use miette::{LabeledSpan, NamedSource};
 use ron::extensions::Extensions;
 use serde::de::DeserializeOwned;
 
+pub use super::spans::To;
+use super::spans::Tree;
 use crate::maths::delay::Refusal;
 
 /// A RON file.
@@ -19,13 +21,6 @@ pub struct Source {
     path: PathBuf,
     text: String,
     tree: Tree,
-}
-
-/// One step of a path to a value.
-#[derive(Clone, Copy, Debug)]
-pub enum To<'a> {
-    Field(&'a str),
-    Item(usize),
 }
 
 /// Something wrong with a file: where, why, and what to do about it.
@@ -63,7 +58,7 @@ impl Source {
             .with_default_extension(Extensions::UNWRAP_VARIANT_NEWTYPES);
         match options.from_str(&text) {
             Ok(value) => {
-                let tree = Scanner { text: &text, at: 0 }.value();
+                let tree = Tree::of(&text);
                 Ok((Self { path: path.to_owned(), text, tree }, value))
             }
             Err(error) => {
@@ -101,15 +96,7 @@ impl Source {
 
     /// A problem with the value at a path, or with the nearest value around it that was written.
     pub fn problem(&self, path: &[To<'_>], message: String, fix: impl Into<String>) -> Problem {
-        let mut tree = &self.tree;
-        for step in path {
-            let child = match step {
-                To::Field(name) => tree.children.iter().find(|c| c.key.as_deref() == Some(name)),
-                To::Item(index) => tree.children.get(*index),
-            };
-            let Some(child) = child else { break };
-            tree = child;
-        }
+        let tree = self.tree.nearest(path);
         Problem { message, fix: fix.into(), span: tree.span.clone() }
     }
 
@@ -163,124 +150,6 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
-
-/// Where a value and its parts stand.
-#[derive(Clone, Debug)]
-struct Tree {
-    key: Option<String>,
-    span: Range<usize>,
-    children: Vec<Self>,
-}
-
-/// Walks RON that is known to be well formed; on anything else it only must not hang or panic.
-struct Scanner<'t> {
-    text: &'t str,
-    at: usize,
-}
-
-impl Scanner<'_> {
-    fn value(&mut self) -> Tree {
-        self.skip_blanks();
-        let start = self.at;
-        let children = match self.peek() {
-            Some('(' | '[' | '{') => self.children(),
-            Some('"') => {
-                self.string();
-                Vec::new()
-            }
-            _ => {
-                self.word();
-                let end = self.at;
-                self.skip_blanks();
-                if self.peek() == Some('(') {
-                    self.children()
-                } else {
-                    self.at = end;
-                    Vec::new()
-                }
-            }
-        };
-        Tree { key: None, span: start..self.at, children }
-    }
-
-    fn children(&mut self) -> Vec<Tree> {
-        self.bump();
-        let mut children = Vec::new();
-        loop {
-            self.skip_blanks();
-            match self.peek() {
-                None => return children,
-                Some(')' | ']' | '}') => {
-                    self.bump();
-                    return children;
-                }
-                Some(',') => self.bump(),
-                Some(_) => {
-                    let before = self.at;
-                    children.push(self.field());
-                    if self.at == before {
-                        self.bump();
-                    }
-                }
-            }
-        }
-    }
-
-    /// A value, or a key, a colon and a value.
-    fn field(&mut self) -> Tree {
-        let first = self.value();
-        let end = self.at;
-        self.skip_blanks();
-        if self.peek() != Some(':') {
-            self.at = end;
-            return first;
-        }
-        self.bump();
-        let key = self.text[first.span].trim_matches('"').to_owned();
-        Tree { key: Some(key), ..self.value() }
-    }
-
-    fn string(&mut self) {
-        self.bump();
-        while let Some(c) = self.peek() {
-            self.bump();
-            match c {
-                '\\' => self.bump(),
-                '"' => return,
-                _ => {}
-            }
-        }
-    }
-
-    fn word(&mut self) {
-        while self.peek().is_some_and(|c| !c.is_whitespace() && !"()[]{},:\"".contains(c)) {
-            self.bump();
-        }
-    }
-
-    fn skip_blanks(&mut self) {
-        loop {
-            let rest = &self.text[self.at..];
-            if rest.starts_with("//") {
-                self.at += rest.find('\n').unwrap_or(rest.len());
-            } else if rest.starts_with("/*") {
-                self.at += rest.find("*/").map_or(rest.len(), |end| end + 2);
-            } else if self.peek().is_some_and(char::is_whitespace) {
-                self.bump();
-            } else {
-                return;
-            }
-        }
-    }
-
-    fn peek(&self) -> Option<char> {
-        self.text[self.at..].chars().next()
-    }
-
-    fn bump(&mut self) {
-        self.at += self.peek().map_or(0, char::len_utf8);
-    }
-}
 
 #[cfg(test)]
 mod tests {
