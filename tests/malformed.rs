@@ -60,13 +60,14 @@ fn unharmed<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 type Mistake<'t> = [&'t str; 4];
 
 fn mistakes(table: &str) -> Vec<Mistake<'_>> {
-    let mistake = |line: &'_ str| -> Option<Mistake<'_>> {
-        let (good, rest) = line.split_once(" → ")?;
-        let [bad, line, words] = rest.split(" | ").collect::<Vec<_>>()[..] else { return None };
-        Some([good, bad, line, words])
+    table.lines().filter_map(|line| line.split_once(" → ")).map(mistake).collect()
+}
+
+fn mistake<'t>((good, rest): (&'t str, &'t str)) -> Mistake<'t> {
+    let [bad, line, words] = rest.split(" | ").collect::<Vec<_>>()[..] else {
+        panic!("three parts: {rest}")
     };
-    let lines = table.lines().filter(|line| !line.is_empty());
-    lines.map(|line| mistake(line).unwrap_or_else(|| panic!("not a mistake: {line}"))).collect()
+    [good, bad, line, words]
 }
 
 fn with_mistakes(good: &str, mistakes: &[Mistake<'_>]) -> String {
@@ -506,8 +507,7 @@ fn the_program_exits_with_64_and_says_where_and_what_to_do() {
         (&["run", "good.ron", "--faults", "bad.ron"], &faults, FAULTS),
     ];
     for (args, good, table) in commands {
-        let mistakes = self::mistakes(table);
-        for mistake in mistakes.iter().step_by(mistakes.len() / 3) {
+        for mistake in mistakes(table).iter().step_by(table.lines().count() / 3) {
             let context = format!("{args:?} {mistake:?}");
             put(&folder, "bad.ron", with_mistakes(good, &[*mistake]));
             let said = assert_refused(&kofn(&folder, args), &context);

@@ -37,6 +37,8 @@ struct Record {
     log_ratio: Running,
     /// What it was asked for and has said nothing about.
     open: BTreeMap<(RoundId, usize), Time>,
+    /// When it last let hear of itself.
+    heard: Time,
     /// Replies in a row on probation.
     good: u32,
     /// How many it needs to be trusted again.
@@ -83,6 +85,7 @@ impl Health {
             away: false,
             log_ratio: Running { mean: 0.0, variance: LEAST_SD * LEAST_SD },
             open: BTreeMap::new(),
+            heard: Time::ZERO,
             good: 0,
             needs: GOOD_IN_A_ROW,
             until: Time::ZERO,
@@ -129,6 +132,7 @@ impl Health {
         out: &mut Vec<Event>,
     ) {
         let stage = ticket.round.stage;
+        self.devices[device.0].heard = now;
         let Some(asked) = self.devices[device.0].open.remove(&(ticket.round, ticket.share)) else {
             return;
         };
@@ -179,7 +183,8 @@ impl Health {
         let record = &self.devices[device.0];
         let oldest = record.open.iter().min_by_key(|(_, at)| **at);
         let Some(((round, _), asked)) = oldest else { return };
-        let (stage, silence) = (round.stage, now - *asked);
+        // It does one job at a time: what it was asked meanwhile had to wait.
+        let (stage, silence) = (round.stage, now - (*asked).max(record.heard));
         let Some(phi) = self.suspicion(device, stage, silence) else { return };
         let why = format!("nothing from it for {silence} (φ = {phi:.1})");
         let standing = self.devices[device.0].standing;

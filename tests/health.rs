@@ -1,0 +1,173 @@
+//! Gray failures: a device that is slow, silent or away is known for what it is, and taken back.
+
+mod support;
+
+use std::sync::Arc;
+
+use kofn::drive::Trace;
+use kofn::event::{Event, Standing};
+use kofn::fault::{FaultKind, Slow};
+use kofn::plan::{Fault, Plan, Trigger};
+use kofn::units::{DeviceId, Span, Time};
+use support::{answers, count, plan, setup, simulate};
+
+const PI_3: DeviceId = DeviceId(2);
+
+/// A fault on pi-3 from 100 ms on.
+fn fault(what: FaultKind, lasts_ms: f64) -> Fault {
+    let lasts = Some(Span::from_millis(lasts_ms));
+    Fault { trigger: Trigger::At(Time(100_000_000)), who: vec![PI_3].into(), what, lasts }
+}
+
+fn run(faults: Vec<Fault>, requests: usize) -> Trace {
+    simulate(&setup(&plan("lenet5"), requests).with_faults(faults))
+}
+
+/// What was thought of pi-3, in order, with when.
+fn standings(trace: &Trace) -> Vec<(Time, Standing)> {
+    let mut seen = Vec::new();
+    for record in trace {
+        if let Event::Judgement { device, to, .. } = &record.event {
+            assert_eq!(*device, PI_3, "the others did nothing wrong");
+            seen.push((record.at, *to));
+        }
+    }
+    seen
+}
+
+fn names(trace: &Trace) -> Vec<Standing> {
+    standings(trace).into_iter().map(|(_, standing)| standing).collect()
+}
+
+#[test]
+fn a_healthy_fleet_is_never_suspected() {
+    for topology in ["lenet5", "vgglite", "tinyvit"] {
+        let trace = simulate(&setup(&plan(topology), 300));
+        let suspected = |e: &Event| {
+            matches!(e, Event::Judgement { to: Standing::Suspect | Standing::Excluded, .. })
+        };
+        assert_eq!(count(&trace, suspected), 0, "{topology}");
+    }
+}
+
+#[test]
+fn a_dead_device_is_suspected_then_excluded_and_not_asked() {
+    let trace = run(vec![fault(FaultKind::Crash, 1e6)], 60);
+    assert_eq!(names(&trace)[..2], [Standing::Suspect, Standing::Excluded]);
+    let excluded = standings(&trace)[1].0;
+    assert!(excluded - Time(100_000_000) < Span::from_millis(40.0), "excluded at {excluded}");
+    let exile_ends = excluded + Span::from_millis(200.0);
+    let asked = trace.iter().filter(|record| {
+        let Event::Scattered { asked, .. } = &record.event else { return false };
+        let in_exile = record.at > excluded && record.at < exile_ends;
+        in_exile && asked.iter().any(|(_, device)| *device == PI_3)
+    });
+    assert_eq!(asked.count(), 0, "nobody asks it in its exile");
+}
+
+#[test]
+fn a_frozen_device_that_thaws_is_taken_back() {
+    let trace = run(vec![fault(FaultKind::Freeze, 300.0)], 200);
+    assert_eq!(names(&trace).last(), Some(&Standing::Healthy), "{:?}", names(&trace));
+    assert_eq!(answers(&trace).len(), 200);
+}
+
+#[test]
+fn slow_is_not_dead() {
+    let slow = fault(FaultKind::Slow(Slow { by: 15.0 }), 500.0);
+    let trace = run(vec![slow], 200);
+    assert!(!names(&trace).contains(&Standing::Excluded), "{:?}", names(&trace));
+    let replies = |e: &Event| match e {
+        Event::Arrived { device, .. }
+        | Event::Late { device, .. }
+        | Event::Skipped { device, .. } => *device == PI_3,
+        _ => false,
+    };
+    assert!(count(&trace, replies) > 0, "it is asked all the time");
+}
+
+#[test]
+fn a_round_says_whom_it_did_not_wait_for_and_when_they_were_expected() {
+    let trace = run(Vec::new(), 40);
+    let mut waited_for = 0;
+    for record in &trace {
+        if let Event::Enough { without, arrived, request, .. } = &record.event
+            && request.0 > 10
+        {
+            assert!(without.len() + arrived.len() >= 5, "everybody is accounted for");
+            assert!(without.iter().all(|(_, expected)| expected.is_some_and(|e| e > Span::ZERO)));
+            waited_for += without.len();
+        }
+    }
+    assert!(waited_for > 0);
+}
+
+#[test]
+fn a_stage_learns_its_deadline_and_the_last_attempt_is_given_all_the_time_there_is() {
+    // Everything stands still for 45 ms: less than the 50 ms of the file, more than was learned.
+    let mut still = fault(FaultKind::Freeze, 45.0);
+    still.who = (0..5).map(DeviceId).collect::<Vec<_>>().into();
+    let trace = run(vec![still], 60);
+    let passed = count(&trace, |event| matches!(event, Event::DeadlinePassed { .. }));
+    assert!(passed >= 1, "the learned deadline is shorter than the file's");
+    assert_eq!(answers(&trace).len(), 60, "and nothing is lost by that");
+}
+
+/// A topology whose text is changed.
+fn changed(from: &str, changes: &[(&str, &str)]) -> Arc<Plan> {
+    let path = support::topology(from);
+    let mut text = std::fs::read_to_string(&path).expect("shipped");
+    for (old, new) in changes {
+        assert!(text.contains(old), "{old}");
+        text = text.replace(old, new);
+    }
+    Arc::new(Plan::parse(&path, text).unwrap_or_else(|problems| panic!("{problems}")))
+}
+
+#[test]
+fn a_spare_is_asked_before_the_deadline_if_the_policy_says_so() {
+    let spares =
+        ("on: [\"pi\"]", "on: [\"pi-1\", \"pi-2\", \"pi-3\", \"pi-4\"], spares: [\"pi-5\"]");
+    let fleet = ("count: 4", "count: 5");
+    let hedged = ("retries: 2", "retries: 2, hedge: 3.0");
+    let slow = || vec![fault(FaultKind::Slow(Slow { by: 400.0 }), 1e6)];
+    let worst = |plan: &Arc<Plan>| {
+        let trace = simulate(&setup(plan, 60).with_faults(slow()));
+        assert_eq!(answers(&trace).len(), 60);
+        let mut worst = Span::ZERO;
+        for record in &trace {
+            if let Event::Answered { latency, .. } = &record.event {
+                worst = worst.max(*latency);
+            }
+        }
+        worst
+    };
+    let plain = worst(&changed("lenet5-uncoded", &[spares, fleet]));
+    let hedging = worst(&changed("lenet5-uncoded", &[spares, fleet, hedged]));
+    assert!(hedging < plain, "hedged {hedging}, plain {plain}");
+}
+
+#[test]
+fn a_device_that_leaves_in_good_order_is_not_asked_and_nothing_is_lost() {
+    let trace = run(vec![fault(FaultKind::Leave, 200.0)], 100);
+    assert_eq!(answers(&trace).len(), 100);
+    let standings = names(&trace);
+    assert_eq!(standings[..2], [Standing::Excluded, Standing::Probation], "it left, and joined");
+    assert_eq!(standings.last(), Some(&Standing::Healthy));
+    assert_eq!(count(&trace, |event| matches!(event, Event::DeadlinePassed { .. })), 0);
+}
+
+#[test]
+fn the_margin_is_said_whenever_it_changes() {
+    let trace = run(vec![fault(FaultKind::Crash, 150.0)], 120);
+    let mut margins = Vec::new();
+    for record in &trace {
+        if let Event::MarginChanged { stage, left } = &record.event
+            && stage.0 == 2
+        {
+            margins.push(*left);
+        }
+    }
+    assert_eq!(margins[..2], [1, 0], "one may be lost, then none");
+    assert_eq!(margins.last(), Some(&1), "and one again when it is back");
+}
