@@ -4,6 +4,7 @@ mod check;
 mod plan;
 mod run;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -85,6 +86,12 @@ enum Exit {
 
 /// Reads the arguments, does what they say, and says how it went.
 pub fn main() -> ExitCode {
+    // Places in files must not be broken over lines.
+    let handler = |_: &_| -> Box<dyn miette::ReportHandler> {
+        Box::new(miette::MietteHandlerOpts::new().wrap_lines(false).build())
+    };
+    // Only a second call could fail, and then the first handler is there.
+    let _ = miette::set_hook(Box::new(handler));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -94,11 +101,13 @@ pub fn main() -> ExitCode {
             return ExitCode::from(exit as u8);
         }
     };
-    let outcome = match cli.command {
+    let outcome = catch_unwind(AssertUnwindSafe(|| match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Plan(args) => plan::plan(&args),
-    };
+    }));
+    // The panic has said what it had to say.
+    let Ok(outcome) = outcome else { return ExitCode::from(Exit::OurBug as u8) };
     let exit = outcome.unwrap_or_else(|error| match error.downcast::<Problems>() {
         Ok(problems) => {
             for report in problems.reports() {

@@ -54,10 +54,9 @@ impl Setup {
     /// If the whole model fails on an input.
     pub fn new(plan: Arc<Plan>, requests: usize, seed: Seed) -> anyhow::Result<Self> {
         let deployment = Arc::new(Deployment::new(&plan));
-        let whole = plan.network.whole()?;
         let used = requests.min(plan.inputs.len());
         let case = |input: &crate::plan::Input| {
-            let truth = whole.run(&input.tensors)?;
+            let truth = plan.whole.run(&input.tensors)?;
             Ok(Case { inputs: input.tensors.clone(), label: input.label, truth })
         };
         let cases = plan.inputs[..used].par_iter().map(case).collect::<anyhow::Result<_>>()?;

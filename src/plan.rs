@@ -26,7 +26,7 @@ pub use trigger::{Phase, Seen, Trigger, Who};
 
 use crate::code::Code;
 use crate::maths::delay::Delay;
-use crate::model::{Network, Segment};
+use crate::model::{Network, Segment, Whole};
 use crate::units::{Bandwidth, Bytes, DeviceId, Flops, Span, Speed, StageId};
 
 /// Everything a run needs to know, checked.
@@ -35,6 +35,8 @@ pub struct Plan {
     /// The topology's file name without its extension.
     pub name: String,
     pub network: Arc<Network>,
+    /// The model in one piece: the truth.
+    pub whole: Whole,
     pub supervisor: Machine,
     pub devices: Vec<Device>,
     pub stages: Vec<Stage>,

@@ -159,13 +159,14 @@ fn quantity(text: &str, what: &str, units: &[(&str, f64)]) -> Result<f64, String
         .find(|(_, c)| !c.is_ascii_digit() && *c != '.')
         .map_or(text.len(), |(at, _)| at);
     let (number, unit) = (&text[..split], text[split..].trim());
+    let shown: String = text.chars().take(40).flat_map(char::escape_debug).collect();
     let known = || units.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     let factor =
         units.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor).ok_or_else(
-            || format!("\"{text}\" is not {what}: write a number and one of {}", known()),
+            || format!("\"{shown}\" is not {what}: write a number and one of {}", known()),
         )?;
     let number: f64 = number.parse().map_err(|_| {
-        format!("\"{text}\" is not {what}: write a number before the unit, as in \"20{unit}\"")
+        format!("\"{shown}\" is not {what}: write a number before the unit, as in \"20{unit}\"")
     })?;
     Ok(number * factor)
 }

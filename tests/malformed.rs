@@ -31,14 +31,14 @@ fn model(name: &str) -> Vec<u8> {
     std::fs::read(root().join(format!("topologies/models/{name}.onnx"))).expect("shipped")
 }
 
-/// The shipped topology with another model and one input of noise.
+/// The shipped fleet with another model, and one input of noise.
 fn topology_of(model: &Path) -> String {
     let good = shipped("topologies/lenet5.ron");
-    let (before, rest) = good.split_once("inputs:").expect("it has inputs");
-    let (_, after) = rest.split_once("arrivals:").expect("and arrivals");
-    let good = format!("{before}inputs: Random(count: 1),\n    arrivals:{after}");
+    let (fleet, rest) = good.split_once("stages:").expect("it has stages");
+    let (_, run) = rest.split_once("arrivals:").expect("and arrivals");
     let lenet = root().join("topologies/models/lenet5-fashion.onnx");
-    good.replace(&format!("{lenet:?}"), &format!("{model:?}"))
+    let fleet = fleet.replace(&format!("{lenet:?}"), &format!("{model:?}"));
+    format!("{fleet}inputs: Random(count: 1), arrivals:{run}")
 }
 
 fn put(folder: &TempDir, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
@@ -326,7 +326,7 @@ clients: 1 → clients: 0 | clients | nobody sends"#,
 
 const FAULTS: &str = r##"
 pi-3 → pi-9 | pi-9 | no device or tag "pi-9"
-pi-3 →  | who | name one
+pi-3 →  | who | asks for devices
 "fc1" → "fc9" | fc9 | no stage "fc9"
 request: 40 → request: 1000 | 1000 | request 1000 is never sent
 request: 40 → request: -1 | -1 | out of bounds
@@ -341,6 +341,14 @@ what: Crash → what: Drop(probability: NaN) | Drop | NaN is not a probability
 what: Crash → what: Delay(Uniform(low: "2ms", high: "1ms")) | Delay | is above high
 what: Crash → what: Delay(Empirical(csv: "words.csv")) | words.csv | three numbers
 what: Crash → what: Delay(Empirical(csv: "narrow.csv")) | narrow.csv | no bin
+what: Crash → what: Flap(down: "0s", up: "1s") | Flap | a turn of no length
+what: Crash → what: Overload(load: 1.0, each: "1ms") | Overload | a load of 1 leaves no time
+what: Crash → what: Corrupt(how: Scale(inf)) | Corrupt | inf is no factor
+at: AtStage(request: 40, stage: "fc1", phase: FirstReply) → at: Every("0s") | Every | a period of no length
+at: AtStage(request: 40, stage: "fc1", phase: FirstReply) → at: Chance(1.5) | Chance | not a probability
+at: AtStage(request: 40, stage: "fc1", phase: FirstReply) → at: OnEvent(Died("pi")) | Died | several devices
+pi-3 → any 9 of pi | any 9 | devices that are not there
+pi-3 → any few of pi | any few | names no number of devices
 1e-4 → -1e-4 | MaxAbsError | -0.0001 is no bound
 1e-4 → NaN | MaxAbsError | NaN is no bound
 AtMostTimesTwin(1.25) → AtMostTimesTwin(-1.0) | AtMostTimesTwin | -1 is no bound

@@ -5,7 +5,6 @@ use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -146,7 +145,7 @@ impl Outcome {
             file.flush()?;
             std::fs::rename(&partial, path)
         };
-        write().map_err(|error| BadInput(format!("{error}"))).with_context(context)
+        write().map_err(|error| BadInput(format!("{}: {error}", context())).into())
     }
 }
 

@@ -18,8 +18,10 @@ pub struct Flap {
 
 impl Misfortune for Flap {
     fn load(&mut self, _: Read<'_>) -> Result<(), Refusal> {
-        if self.down == Span::ZERO || self.up == Span::ZERO {
-            return Err(Refusal::new("a turn of no length", "give both down and up a length"));
+        let turn = self.down.min(self.up);
+        if turn < Span(1000) {
+            let message = format!("a turn of {turn} is too short");
+            return Err(Refusal::new(message, "give both down and up at least 1us"));
         }
         Ok(())
     }

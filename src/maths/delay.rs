@@ -197,11 +197,12 @@ struct Bin {
 }
 
 impl Histogram {
-    /// From rows (low ms, high ms, density per ms); bins without weight or below zero are dropped.
-    /// `None` if no weight is left.
+    /// From rows (low ms, high ms, density per ms); bins without weight, below zero or narrower than
+    /// a nanosecond are dropped. `None` if no weight is left.
     pub fn from_densities(rows: &[(f64, f64, f64)]) -> Option<Self> {
         let rows = rows.iter().filter(|(low, high, density)| {
-            *low >= 0.0 && high > low && *density > 0.0 && high.is_finite() && density.is_finite()
+            let wide = Span::from_millis(*low) < Span::from_millis(*high);
+            *low >= 0.0 && wide && *density > 0.0 && high.is_finite() && density.is_finite()
         });
         let total: f64 = rows.clone().map(|(low, high, density)| (high - low) * density).sum();
         let mut cumulated = 0.0;

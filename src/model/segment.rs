@@ -9,6 +9,7 @@ use tract_onnx::tract_core::ops::source::TypedSource;
 use tract_onnx::tract_hir::internal::*;
 
 use super::Unusable;
+use super::guard::guarded;
 use crate::maths;
 use crate::units::{Bytes, Flops};
 
@@ -35,9 +36,10 @@ impl Segment {
         inputs: &[OutletId],
         outputs: &[OutletId],
     ) -> Result<Self, Unusable> {
-        Self::try_extract(graph, name, nodes, inputs, outputs).map_err(|error| {
-            Unusable::because(&format!("\"{name}\" cannot be run by itself"), &error)
-        })
+        let context = || format!("\"{name}\" cannot be run by itself");
+        guarded(|| Self::try_extract(graph, name, nodes, inputs, outputs))
+            .map_err(|said| Unusable(format!("{}: {said}", context())))?
+            .map_err(|error| Unusable::because(&context(), &error))
     }
 
     fn try_extract(
@@ -96,9 +98,8 @@ impl Segment {
     /// The outputs for these inputs, in the order they were cut.
     pub fn run(&self, inputs: &[maths::Tensor]) -> Result<Vec<maths::Tensor>, Unusable> {
         let values = inputs.iter().map(|x| Tensor::from(x.to_owned()).into());
-        let results = self
-            .plan
-            .run(values.collect())
+        let results = guarded(|| self.plan.run(values.collect()))
+            .map_err(|said| Unusable(format!("\"{}\" failed: {said}", self.name)))?
             .map_err(|error| Unusable::because(&format!("\"{}\" failed", self.name), &error))?;
         let plain = |value: TValue| value.into_tensor().into_plain_array::<f32>();
         let results: TractResult<Vec<_>> = results.into_iter().map(plain).collect();

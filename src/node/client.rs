@@ -84,7 +84,9 @@ impl Node for Client {
     fn handle(&mut self, _now: Time, input: Input, out: &mut Effects) {
         match input {
             Input::Start => match &self.schedule {
-                Schedule::ClosedLoop(clients) => (0..*clients).for_each(|_| self.send_next(out)),
+                Schedule::ClosedLoop(clients) => {
+                    (0..(*clients).min(self.total)).for_each(|_| self.send_next(out));
+                }
                 Schedule::Open(moments) => {
                     for (request, at) in moments.iter().enumerate().take(self.total) {
                         out.wake(*at, Timer::Arrival(RequestId(request)));

@@ -1,5 +1,6 @@
 //! From a topology file to a plan: every word of the file gets its meaning, or a problem.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,12 +8,12 @@ use super::source::{Problem, Problems, Source, To};
 use super::topology::{
     ArchitectureFile, CodeFile, DeviceFile, MachineFile, ModelFile, TopologyFile,
 };
-use super::{Device, Machine, Plan, inputs, policy, stages};
+use super::{Device, Input, Machine, Plan, inputs, policy, stages};
 use crate::code::{Code, Mds, Parity, Replication, Uncoded};
 use crate::maths::chance::Seed;
 use crate::maths::delay::{Delay, WrittenDelay};
-use crate::model::Network;
 use crate::model::synthetic::Architecture;
+use crate::model::{Network, Unusable, Whole};
 use crate::units::{DeviceId, Span};
 
 impl Plan {
@@ -54,11 +55,20 @@ fn build(source: &Source, file: &TopologyFile, problems: &mut Vec<Problem>) -> O
         }
     };
     let inputs = inputs::load(source, &file.inputs, &network, problems);
+    let whole = match whole(&network, &inputs) {
+        Ok(whole) => whole,
+        Err(why) => {
+            let fix = "the model cannot be run even in one piece; export it again";
+            problems.push(source.problem(&[To::Field("model")], why.0, fix));
+            return None;
+        }
+    };
     let stages = stages::assign(source, file, &network, &devices, problems)?;
     let name = source.path().file_stem();
     Some(Plan {
         name: name.map_or_else(String::new, |stem| stem.to_string_lossy().into_owned()),
         network,
+        whole,
         supervisor,
         devices,
         stages: stages.stages,
@@ -70,6 +80,13 @@ fn build(source: &Source, file: &TopologyFile, problems: &mut Vec<Problem>) -> O
         requests: file.requests,
         inputs,
     })
+}
+
+/// The model in one piece, tried on the first input: a plan that exists can be run.
+fn whole(network: &Network, inputs: &[Input]) -> Result<Whole, Unusable> {
+    let whole = network.whole()?;
+    inputs.first().map(|input| whole.run(&input.tensors)).transpose()?;
+    Ok(whole)
 }
 
 fn network(source: &Source, file: &ModelFile) -> Result<Network, String> {
@@ -98,7 +115,11 @@ fn check_machine(source: &Source, at: &[To<'_>], machine: &Machine, problems: &m
         if !(value.is_finite() && value >= least) {
             let path = [at, &[To::Field(field)]].concat();
             let message = format!("{field} is {value}, which no machine has");
-            problems.push(source.problem(&path, message, "give a positive number"));
+            problems.push(source.problem(
+                &path,
+                message,
+                "give a positive number, or 0 for no jitter",
+            ));
         }
     };
     positive("speed", machine.speed.0, f64::MIN_POSITIVE);
@@ -108,6 +129,7 @@ fn check_machine(source: &Source, at: &[To<'_>], machine: &Machine, problems: &m
 
 fn devices(source: &Source, files: &[DeviceFile], problems: &mut Vec<Problem>) -> Vec<Device> {
     let mut devices: Vec<Device> = Vec::new();
+    let mut taken = BTreeSet::new();
     for (at, file) in files.iter().enumerate() {
         let path = [To::Field("devices"), To::Item(at)];
         let DeviceFile { speed, memory_bandwidth, jitter, memory, bandwidth, .. } = file.clone();
@@ -126,19 +148,20 @@ fn devices(source: &Source, files: &[DeviceFile], problems: &mut Vec<Problem>) -
         let reply_latency = reply_latency.unwrap_or_else(|| latency.clone());
         let (names, mut tags) = match file.count {
             None => (vec![file.name.clone()], Vec::new()),
-            Some(count) => {
-                let names = (1..=count.min(MOST_DEVICES)).map(|i| format!("{}-{i}", file.name));
+            Some(count) if (1..=MOST_DEVICES).contains(&count) => {
+                let names = (1..=count).map(|i| format!("{}-{i}", file.name));
                 (names.collect(), vec![file.name.clone()])
+            }
+            Some(count) => {
+                let message = format!("a count of {count} devices");
+                let fix = format!("give a count from 1 to {MOST_DEVICES}");
+                problems.push(source.problem(&field("count"), message, fix));
+                continue;
             }
         };
         tags.extend(file.tags.iter().cloned());
-        if names.is_empty() || file.count.is_some_and(|count| count > MOST_DEVICES) {
-            let message = format!("a count of {} devices", file.count.unwrap_or(0));
-            let fix = format!("give a count from 1 to {MOST_DEVICES}");
-            problems.push(source.problem(&field("count"), message, fix));
-        }
         for name in names {
-            if devices.iter().any(|device| device.name == name) {
+            if !taken.insert(name.clone()) {
                 let message = format!("there are two devices called \"{name}\"");
                 problems.push(source.problem(&field("name"), message, "rename one"));
             }
@@ -213,8 +236,11 @@ pub(super) fn called(
             }
         }
         if found.len() == before {
-            let message =
-                format!("no device is called or tagged \"{name}\" that is not named before");
+            let message = if devices.iter().any(is_called) {
+                format!("all devices called \"{name}\" are named already")
+            } else {
+                format!("no device is called or tagged \"{name}\"")
+            };
             let path = [path, &[To::Item(at)]].concat();
             problems.push(source.problem(&path, message, "name a device, or a tag of some"));
         }

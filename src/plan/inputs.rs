@@ -27,9 +27,10 @@ pub(super) fn load(
     problems: &mut Vec<Problem>,
 ) -> Vec<Input> {
     match file {
-        InputsFile::Random { count: 0 } => {
+        InputsFile::Random { count } if *count == 0 || *count > MOST_RANDOM => {
             let path = [To::Field("inputs"), To::Field("count")];
-            problems.push(source.problem(&path, "no inputs to run".to_owned(), "give at least 1"));
+            let fix = format!("give a number from 1 to {MOST_RANDOM}");
+            problems.push(source.problem(&path, format!("a set of {count} inputs"), fix));
             Vec::new()
         }
         InputsFile::Random { count } => (0..*count).map(|i| noise(network, i)).collect(),
@@ -50,8 +51,8 @@ pub(super) fn load(
             let Some(images) = images else { return Vec::new() };
             match pictures(&images, labels.flatten().as_ref(), network) {
                 Ok(inputs) => inputs,
-                Err(why) => {
-                    let path = [To::Field("inputs"), To::Field("images")];
+                Err((field, why)) => {
+                    let path = [To::Field("inputs"), To::Field(field)];
                     problems.push(source.problem(&path, why, "use inputs made for this model"));
                     Vec::new()
                 }
@@ -60,6 +61,9 @@ pub(super) fn load(
     }
 }
 
+/// All of them are in memory at once.
+const MOST_RANDOM: usize = 10_000;
+
 fn noise(network: &Network, index: usize) -> Input {
     let mut rng = NOISE.stream(Purpose::Inputs, &[index as u64]);
     let mut tensor =
@@ -67,24 +71,28 @@ fn noise(network: &Network, index: usize) -> Input {
     Input { tensors: network.inputs.iter().map(&mut tensor).collect(), label: None }
 }
 
-fn pictures(images: &Idx, labels: Option<&Idx>, network: &Network) -> Result<Vec<Input>, String> {
+/// The images as inputs, or which field of the file is wrong, and why.
+fn pictures(
+    images: &Idx,
+    labels: Option<&Idx>,
+    network: &Network,
+) -> Result<Vec<Input>, (&'static str, String)> {
     let [shape] = &network.inputs[..] else {
-        return Err(format!("the model has {} inputs, images feed one", network.inputs.len()));
+        let inputs = network.inputs.len();
+        return Err(("images", format!("the model has {inputs} inputs, images feed one")));
     };
     let size: usize = shape.iter().product();
     let each: usize = images.dims.iter().skip(1).product();
     if size != each || images.dims.first().is_none_or(|count| *count == 0) {
         let dims = &images.dims;
-        return Err(format!("images of shape {dims:?} do not fit the model's input {shape:?}"));
+        let why = format!("images of shape {dims:?} do not fit the model's input {shape:?}");
+        return Err(("images", why));
     }
     if let Some(labels) = labels
         && labels.dims != images.dims[..1]
     {
-        return Err(format!(
-            "there are {} labels for {} images",
-            labels.bytes.len(),
-            images.dims[0]
-        ));
+        let (labels, images) = (labels.bytes.len(), images.dims[0]);
+        return Err(("labels", format!("there are {labels} labels for {images} images")));
     }
     let picture = |(at, bytes): (usize, &[u8])| {
         let pixels = bytes.iter().map(|byte| f32::from(*byte) / 255.0).collect();

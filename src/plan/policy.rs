@@ -124,26 +124,30 @@ pub(super) fn policy(source: &Source, file: &PolicyFile, problems: &mut Vec<Prob
     }
 }
 
+/// All of them send at once.
+const MOST_CLIENTS: usize = 100_000;
+
 pub(super) fn arrivals(
     source: &Source,
     file: ArrivalsFile,
     problems: &mut Vec<Problem>,
 ) -> Arrivals {
-    let mut refuse = |field, message: String, fix| {
+    let mut refuse = |field, message: String, fix: String| {
         let path = [To::Field("arrivals"), To::Field(field)];
         problems.push(source.problem(&path, message, fix));
     };
     match file {
         ArrivalsFile::ClosedLoop { clients } => {
-            if clients == 0 {
-                refuse("clients", "nobody sends requests".to_owned(), "give at least 1");
+            if clients == 0 || clients > MOST_CLIENTS {
+                let fix = format!("give a number from 1 to {MOST_CLIENTS}");
+                refuse("clients", format!("{clients} clients"), fix);
             }
             Arrivals::ClosedLoop { clients }
         }
         ArrivalsFile::Poisson { per_second } => {
             if !(per_second.is_finite() && per_second > 0.0) {
                 let message = format!("{per_second} requests a second never arrive");
-                refuse("per_second", message, "give a positive rate");
+                refuse("per_second", message, "give a positive rate".to_owned());
             }
             Arrivals::Poisson { per_second }
         }

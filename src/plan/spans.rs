@@ -20,7 +20,9 @@ pub(super) struct Tree {
 impl Tree {
     /// The tree of a text that is known to be well formed.
     pub(super) fn of(text: &str) -> Self {
-        Scanner { text, at: 0 }.value()
+        let mut scanner = Scanner { text, at: 0 };
+        scanner.skip_extensions();
+        scanner.value()
     }
 
     fn child(&self, step: &To<'_>) -> Option<&Self> {
@@ -131,6 +133,15 @@ impl Scanner<'_> {
     fn word(&mut self) {
         while self.peek().is_some_and(|c| !c.is_whitespace() && !"()[]{},:\"".contains(c)) {
             self.bump();
+        }
+    }
+
+    /// `#![enable(…)]` in front of the value.
+    fn skip_extensions(&mut self) {
+        self.skip_blanks();
+        while self.text[self.at..].starts_with("#![") {
+            self.at += self.text[self.at..].find(']').map_or(0, |end| end + 1);
+            self.skip_blanks();
         }
     }
 

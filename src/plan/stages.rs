@@ -59,6 +59,8 @@ pub(super) fn assign(
         }
     };
     let (mut stages, mut steps): (Vec<Stage>, Vec<Step>) = (Vec::new(), Vec::new());
+    // The entry of the file that speaks of each stage.
+    let mut origins = Vec::new();
     for piece in pieces.pieces {
         let stage = match piece.kind {
             PieceKind::Local(segment) => {
@@ -68,12 +70,14 @@ pub(super) fn assign(
             }
             PieceKind::Layer(layer) => {
                 let choice = owners[layer].map_or(default.as_ref(), |at| overrides[at].as_ref())?;
+                origins.push(owners[layer]);
                 let layer = &network.layers[layer];
                 let coded = CodedLayer::new(layer.clone(), choice.code.sources());
                 stage(layer.name.clone(), StageWork::Layer(Arc::new(coded)), choice, layer)
             }
             PieceKind::Function(at, segment) => {
                 let choice = overrides[at].as_ref()?;
+                origins.push(Some(at));
                 let layers = &file.stages[at].layers;
                 let name = match &layers[..] {
                     [only] => only.clone(),
@@ -87,7 +91,7 @@ pub(super) fn assign(
         steps.push(Step { work, inputs: piece.inputs, outputs: piece.outputs });
         stages.push(stage);
     }
-    assigner.check_deadlines(&stages);
+    assigner.check_deadlines(&stages, &origins);
     assigner.check_memory(&stages);
     Some(Assigned { stages, steps, outputs: pieces.outputs, locals: assigner.locals })
 }
@@ -257,8 +261,8 @@ impl Assigner<'_> {
     }
 
     /// A deadline must leave the k-th fastest holder time to answer when nothing goes wrong.
-    fn check_deadlines(&mut self, stages: &[Stage]) {
-        for stage in stages {
+    fn check_deadlines(&mut self, stages: &[Stage], origins: &[Option<usize>]) {
+        for (stage, origin) in stages.iter().zip(origins) {
             let mut fastest: Vec<Span> = stage
                 .holders
                 .iter()
@@ -274,13 +278,12 @@ impl Assigner<'_> {
             let least = fastest[stage.code.sources() - 1];
             if stage.deadline < least {
                 let (name, deadline) = (&stage.name, stage.deadline);
-                let at = self
-                    .file
-                    .stages
-                    .iter()
-                    .position(|s| s.deadline.is_some() && s.layers.contains(name));
-                let path: &[To<'_>] = match at {
+                let own = origin.filter(|at| self.file.stages[*at].deadline.is_some());
+                let path: &[To<'_>] = match own {
                     Some(at) => &[To::Field("stages"), To::Item(at), To::Field("deadline")],
+                    None if self.file.coding.deadline.is_some() => {
+                        &[To::Field("coding"), To::Field("deadline")]
+                    }
                     None => &[To::Field("policy"), To::Field("deadline")],
                 };
                 let message = format!(
@@ -291,23 +294,33 @@ impl Assigner<'_> {
         }
     }
 
+    /// One problem for each entry of `devices`, however many devices it stands for.
     fn check_memory(&mut self, stages: &[Stage]) {
-        for (id, device) in self.devices.iter().enumerate() {
-            let held = stages.iter().map(|stage| {
-                let shares = stage.holders.iter().filter(|h| h.contains(&DeviceId(id))).count();
-                shares as u64 * stage.share_bytes().0
-            });
-            let held = Bytes(held.sum());
-            if held > device.memory {
-                let (name, memory) = (&device.name, device.memory);
+        let mut id = 0;
+        for (at, entry) in self.file.devices.iter().enumerate() {
+            let count = entry.count.unwrap_or(1).min(self.devices.len());
+            let held = (id..id + count).map(|id| held_by(stages, DeviceId(id)));
+            let most = held.max_by_key(|(held, _)| *held);
+            id += count;
+            if let Some((held, DeviceId(id))) = most
+                && held > entry.memory
+                && let Some(device) = self.devices.get(id)
+            {
+                let (name, memory) = (&device.name, entry.memory);
                 let message =
                     format!("{name} has {memory} of memory and would hold {held} of weights");
-                self.problem(
-                    &[To::Field("devices")],
-                    message,
-                    "spread the stages over more devices",
-                );
+                let path = [To::Field("devices"), To::Item(at), To::Field("memory")];
+                self.problem(&path, message, "spread the stages over more devices");
             }
         }
     }
+}
+
+/// The weights a device holds.
+fn held_by(stages: &[Stage], device: DeviceId) -> (Bytes, DeviceId) {
+    let held = stages.iter().map(|stage| {
+        let shares = stage.holders.iter().filter(|holders| holders.contains(&device)).count();
+        shares as u64 * stage.share_bytes().0
+    });
+    (Bytes(held.sum()), device)
 }

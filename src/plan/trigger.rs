@@ -105,6 +105,9 @@ impl Who {
         if any.is_some() && names.is_empty() {
             devices.extend((0..plan.devices.len()).map(DeviceId));
         }
+        if text.trim().is_empty() {
+            called("", plan)?;
+        }
         for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
             devices.extend(called(name, plan)?);
         }
@@ -145,8 +148,9 @@ impl TriggerFile {
         };
         Ok(match self {
             Self::At(at) => Trigger::At(*at),
-            Self::Every(Span::ZERO) => {
-                return Err(Refusal::new("a period of no length", "give it one"));
+            Self::Every(period) if *period < Span(1000) => {
+                let message = format!("a period of {period} is too short");
+                return Err(Refusal::new(message, "give at least 1us"));
             }
             Self::Every(period) => Trigger::Every(*period),
             Self::Chance(p) if !(0.0..=1.0).contains(p) => {
