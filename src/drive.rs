@@ -53,7 +53,7 @@ impl Setup {
     /// # Errors
     /// If the whole model fails on an input.
     pub fn new(plan: Arc<Plan>, requests: usize, seed: Seed) -> anyhow::Result<Self> {
-        let deployment = Arc::new(Deployment::new(&plan));
+        let deployment = Arc::new(Deployment::new(&plan, seed));
         let used = requests.min(plan.inputs.len());
         let case = |input: &crate::plan::Input| {
             let truth = plan.whole.run(&input.tensors)?;

@@ -6,6 +6,7 @@ pub mod delay;
 pub mod matrix;
 pub mod mix;
 pub mod product;
+pub mod project;
 
 /// A tensor of activations: `f32`, any rank, cheap to share.
 ///

@@ -12,8 +12,11 @@ pub mod linear;
 mod lower;
 mod network;
 mod onnx;
+pub mod probe;
 mod segment;
+pub mod sketch;
 pub mod synthetic;
+pub mod witness;
 
 pub use network::{Layer, Network, Whole};
 pub use segment::Segment;

@@ -19,6 +19,7 @@ mod health;
 mod job;
 mod round;
 mod supervisor;
+mod verify;
 
 pub use chaos::{Chaos, Order};
 pub use client::{Case, Client, Schedule};
@@ -26,6 +27,7 @@ pub use deployment::Deployment;
 pub use device::Device;
 pub use job::{Job, Output, Undecoded};
 pub use supervisor::Supervisor;
+pub use verify::{Check, Witnesses};
 
 use std::sync::Arc;
 

@@ -92,6 +92,8 @@ pub struct Stage {
     /// Who holds each share; the first is asked first, the others when it does not answer.
     pub holders: Vec<Vec<DeviceId>>,
     pub deadline: Span,
+    /// How its results are checked; not `Auto` any more.
+    pub verify: Verify,
     pub input_bytes: Bytes,
 }
 

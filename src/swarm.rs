@@ -8,7 +8,7 @@
 
 mod draw;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -112,6 +112,7 @@ fn live(trace: &Trace) -> Result<(), Broken> {
     let whole = last.map_or(Time::ZERO, |record| record.at) + HEALS_WITHIN;
     let mut late: Option<RequestId> = None;
     let mut standings: BTreeMap<DeviceId, Standing> = BTreeMap::new();
+    let mut liars: BTreeSet<DeviceId> = BTreeSet::new();
     for record in trace {
         match &record.event {
             Event::Accepted { request } if record.at >= whole => late = late.or(Some(*request)),
@@ -124,12 +125,19 @@ fn live(trace: &Trace) -> Result<(), Broken> {
             Event::Judgement { device, to, .. } => {
                 standings.insert(*device, *to);
             }
+            Event::Caught { device, .. } => {
+                liars.insert(*device);
+            }
             _ => {}
         }
     }
-    let distrusted = standings
-        .iter()
-        .find(|(_, standing)| !matches!(standing, Standing::Healthy | Standing::Slow));
+    // A liar must show good results, and one that is always outrun has no occasion to.
+    let trusted = |(device, standing): &(&DeviceId, &Standing)| match standing {
+        Standing::Healthy | Standing::Slow => true,
+        Standing::Probation => liars.contains(device),
+        Standing::Suspect | Standing::Excluded => false,
+    };
+    let distrusted = standings.iter().find(|entry| !trusted(entry));
     match (late, distrusted) {
         (Some(_), Some((device, standing))) => {
             let name = device.0 + 1;

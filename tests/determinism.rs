@@ -12,7 +12,7 @@ fn run(folder: &Path, name: &str, seed: &str) -> (Vec<u8>, Vec<u8>) {
     let trace = folder.join(name);
     let output = Command::new(env!("CARGO_BIN_EXE_kofn"))
         .current_dir(root())
-        .args(["run", "topologies/lenet5.ron", "--faults", "fault-plans/lossy-link.ron"])
+        .args(["run", "topologies/lenet5.ron", "--faults", "fault-plans/lossy-wifi.ron"])
         .args(["--requests", "200", "--seed", seed, "--format", "json", "--trace"])
         .arg(&trace)
         .output()

@@ -29,7 +29,7 @@ struct Bench {
 impl Bench {
     fn new(topology: &str) -> Self {
         let plan = support::plan(topology);
-        let deployment = Arc::new(Deployment::new(&plan));
+        let deployment = Arc::new(Deployment::new(&plan, kofn::maths::chance::Seed(1)));
         let supervisor = Supervisor::new(plan.clone(), deployment.clone());
         let mut bench = Self {
             plan,

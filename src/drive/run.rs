@@ -68,6 +68,8 @@ pub(super) struct Run<'w, P> {
     open: usize,
     /// Whether some fault waits for an event.
     chaos_watches: bool,
+    /// What was noted and not yet shown to chaos.
+    unseen: Vec<Event>,
     watch: Watch<'w>,
 }
 
@@ -93,6 +95,7 @@ impl<'w, P: Pace> Run<'w, P> {
             trace: Vec::new(),
             open: *requests,
             chaos_watches: faults.iter().any(|fault| fault.trigger.watches()),
+            unseen: Vec::new(),
             watch,
         };
         for node in [NodeId::Chaos, NodeId::Supervisor, NodeId::Client] {
@@ -149,6 +152,8 @@ impl<'w, P: Pace> Run<'w, P> {
             for effect in self.step(now, node, input).await {
                 self.carry_out(now, node, effect, &mut steps);
             }
+            let seen = std::mem::take(&mut self.unseen).into_iter();
+            steps.extend(seen.map(|event| (NodeId::Chaos, Input::Saw(event))));
         }
     }
 
@@ -214,18 +219,16 @@ impl<'w, P: Pace> Run<'w, P> {
                 }
             }
             Effect::Weather(order) => self.change_weather(now, order, steps),
-            Effect::Note(event) => {
-                if self.chaos_watches {
-                    steps.push_back((NodeId::Chaos, Input::Saw(event.clone())));
-                }
-                self.note(now, event);
-            }
+            Effect::Note(event) => self.note(now, event),
         }
     }
 
     fn note(&mut self, at: Time, event: Event) {
         if matches!(event, Event::Judged { .. } | Event::Failed { .. }) {
             self.open -= 1;
+        }
+        if self.chaos_watches {
+            self.unseen.push(event.clone());
         }
         let record = Record { at, event };
         (self.watch)(&record);

@@ -22,6 +22,7 @@ pub enum Purpose {
     Weights = 6,
     Victims = 7,
     Swarm = 8,
+    Probe = 9,
 }
 
 impl Seed {

@@ -65,6 +65,22 @@ impl Delay {
         }
     }
 
+    /// The median.
+    pub fn middle(&self) -> Span {
+        match self {
+            Self::Constant(span) => *span,
+            Self::Uniform { low, high } => Span(low.0 / 2 + high.0 / 2),
+            Self::Normal { mean, .. } => *mean,
+            Self::LogNormal { median, .. } => *median,
+            Self::Exponential { mean } => *mean * std::f64::consts::LN_2,
+            Self::Pareto { scale, shape } => *scale * 2f64.powf(1.0 / shape),
+            Self::Empirical { histogram, less } => {
+                let bin = histogram.bins.iter().find(|bin| bin.cumulated >= 0.5);
+                Span(bin.map_or(0, |bin| bin.low.0).saturating_sub(less.0))
+            }
+        }
+    }
+
     /// The smallest possible draw: what a deadline must at least leave room for.
     pub fn least(&self) -> Span {
         match self {

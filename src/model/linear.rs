@@ -108,7 +108,7 @@ impl LinearOp {
         out
     }
 
-    fn lower<'x>(&self, input: &'x Tensor) -> Cow<'x, [f32]> {
+    pub(super) fn lower<'x>(&self, input: &'x Tensor) -> Cow<'x, [f32]> {
         match &self.lowering {
             Lowering::Permute { axes } => match input.as_slice() {
                 Some(plain) if axes.is_sorted() => Cow::Borrowed(plain),
@@ -175,7 +175,7 @@ impl Patches {
     }
 
     /// One channel of one image.
-    fn map<'x>(&self, x: &'x [f32], image: usize, channel: usize) -> &'x [f32] {
+    pub(super) fn map<'x>(&self, x: &'x [f32], image: usize, channel: usize) -> &'x [f32] {
         let size: usize = self.input.iter().product();
         let start = (image * self.channels + channel) * size;
         &x[start..start + size]
@@ -201,7 +201,7 @@ impl Patches {
     }
 
     /// Where on an axis a kernel offset looks for an output position; `None` in the padding.
-    fn source(&self, axis: usize, output: usize, offset: usize) -> Option<usize> {
+    pub(super) fn source(&self, axis: usize, output: usize, offset: usize) -> Option<usize> {
         (output * self.stride[axis] + offset * self.dilation[axis])
             .checked_sub(self.pad[axis])
             .filter(|at| *at < self.input[axis])

@@ -3,29 +3,51 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::plan::{Plan, Share};
+use super::verify::{Check, Witnesses};
+use crate::maths::Tensor;
+use crate::maths::chance::Seed;
+use crate::plan::{Plan, Share, Verify};
 use crate::units::{DeviceId, StageId};
 
 /// The shares of every device.
 #[derive(Debug)]
 pub struct Deployment {
     shares: BTreeMap<DeviceId, BTreeMap<(StageId, usize), Arc<Share>>>,
+    /// Of the stages whose results are held against them.
+    witnesses: BTreeMap<StageId, Arc<Witnesses>>,
 }
 
 impl Deployment {
-    /// Encodes every stage. A share with several holders is encoded once.
-    pub fn new(plan: &Plan) -> Self {
+    /// Encodes every stage, and draws the witnesses of its shares from the seed. A share with several
+    /// holders is encoded once.
+    pub fn new(plan: &Plan, seed: Seed) -> Self {
         let mut shares: BTreeMap<DeviceId, BTreeMap<_, _>> = BTreeMap::new();
+        let mut witnesses = BTreeMap::new();
         for (id, stage) in plan.stages.iter().enumerate() {
+            let id = StageId(id);
+            let encoded: Vec<Arc<Share>> =
+                (0..stage.code.shares()).map(|share| Arc::new(stage.encode(share))).collect();
             for (share, holders) in stage.holders.iter().enumerate() {
-                let encoded = Arc::new(stage.encode(share));
                 for holder in holders {
                     let held = shares.entry(*holder).or_default();
-                    held.insert((StageId(id), share), encoded.clone());
+                    held.insert((id, share), encoded[share].clone());
                 }
             }
+            if stage.verify == Verify::Always
+                && let Some(of) = Witnesses::new(seed, id, stage, &encoded)
+            {
+                witnesses.insert(id, Arc::new(of));
+            }
         }
-        Self { shares }
+        Self { shares, witnesses }
+    }
+
+    /// How to check a stage's results on this input.
+    pub(super) fn check(&self, stage: StageId, inputs: &[Tensor]) -> Check {
+        match (self.witnesses.get(&stage), inputs.first()) {
+            (Some(of), Some(input)) => Check::Witnesses { of: of.clone(), input: input.clone() },
+            _ => Check::Numbers,
+        }
     }
 
     /// What a device holds, by stage and share.

@@ -149,8 +149,16 @@ impl Health {
             if recent.len() > REMEMBERED {
                 recent.pop_front();
             }
-            self.devices[device.0].good += 1;
         }
+        let record = &mut self.devices[device.0];
+        record.good += u32::from(record.needs == GOOD_IN_A_ROW);
+        self.reconsider(device, out);
+    }
+
+    /// A result of the device was checked and used: what a liar must show again and again.
+    pub(super) fn proved(&mut self, device: DeviceId, out: &mut Vec<Event>) {
+        let record = &mut self.devices[device.0];
+        record.good += u32::from(record.needs != GOOD_IN_A_ROW);
         self.reconsider(device, out);
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{RoundId, Ticket};
+use super::{Check, RoundId, Ticket};
 use crate::code::{Decoder, Recipe};
 use crate::event::Proof;
 use crate::maths::Tensor;
@@ -22,6 +22,7 @@ pub enum Job {
         layer: Arc<CodedLayer>,
         decoder: Arc<Decoder>,
         results: BTreeMap<usize, Vec<Tensor>>,
+        check: Check,
     },
     /// The supervisor runs a local segment.
     Local { request: RequestId, step: usize, segment: Segment, inputs: Vec<Tensor> },
@@ -50,8 +51,9 @@ impl Job {
     pub fn work(&self) -> Flops {
         match self {
             Self::Share { share, .. } => share.work(),
-            Self::Decode { layer, decoder, .. } => {
-                Flops(2 * mixed_terms(decoder) * layer.result_len() as u64)
+            Self::Decode { layer, decoder, results, check, .. } => {
+                let mixing = Flops(2 * mixed_terms(decoder) * layer.result_len() as u64);
+                mixing + check.work(layer, results.len())
             }
             Self::Local { segment, .. } => segment.work,
         }
@@ -104,9 +106,10 @@ impl Job {
             Self::Share { ticket, share, inputs } => {
                 Output::Share { ticket, result: share.run(&inputs) }
             }
-            Self::Decode { round, layer, decoder, results } => {
-                Output::Decoded { round, outcome: check_and_decode(&layer, &decoder, &results) }
-            }
+            Self::Decode { round, layer, decoder, results, check } => Output::Decoded {
+                round,
+                outcome: check_and_decode(&layer, &decoder, &results, &check),
+            },
             Self::Local { request, step, segment, inputs } => {
                 let outputs = segment.run(&inputs).map_err(|error| error.to_string());
                 Output::Local { request, step, outputs }
@@ -123,24 +126,20 @@ fn mixed_terms(decoder: &Decoder) -> u64 {
     terms.sum()
 }
 
-/// Refuses results that are no numbers of the right count, then decodes.
+/// Looks for lies, and decodes if there are none.
 fn check_and_decode(
     layer: &CodedLayer,
     decoder: &Decoder,
     results: &BTreeMap<usize, Vec<Tensor>>,
+    check: &Check,
 ) -> Result<Tensor, Undecoded> {
-    let mut blocks = BTreeMap::new();
-    let mut lies = Vec::new();
-    for (share, result) in results {
-        let numbers = result.first().and_then(|tensor| tensor.as_slice());
-        match numbers.filter(|numbers| numbers.len() == layer.result_len()) {
-            Some(numbers) if numbers.iter().all(|x| x.is_finite()) => {
-                blocks.insert(*share, numbers);
-            }
-            _ => lies.push((*share, Proof::NotANumber)),
-        }
+    let lies = check.lies(layer, results);
+    if !lies.is_empty() {
+        return Err(Undecoded::Lies(lies));
     }
-    if lies.is_empty() { Ok(decode(layer, decoder, &blocks)) } else { Err(Undecoded::Lies(lies)) }
+    let blocks =
+        results.iter().filter_map(|(share, result)| Some((*share, result.first()?.as_slice()?)));
+    Ok(decode(layer, decoder, &blocks.collect()))
 }
 
 /// Sources that arrived plainly are read where they lie; only erased ones are computed. Bias and

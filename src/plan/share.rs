@@ -55,6 +55,15 @@ impl CodedLayer {
         self.layer.op.groups * self.rows_per_source() * self.layer.op.columns
     }
 
+    /// The work of holding so many results against their witnesses: a sketch of the input and its
+    /// norms, and for each result its own projection and that of its weights.
+    pub fn witness_work(&self, results: usize) -> Flops {
+        let op = self.op();
+        let sketch = 4 * op.groups * op.depth * op.columns;
+        let each = 2 * (self.result_len() + op.groups * op.depth);
+        Flops((sketch + results * each) as u64)
+    }
+
     /// `Σ_j E_ij W_j`, the weights of share i.
     pub fn encode(&self, code: &dyn Code, share: usize) -> Share {
         let sources: Vec<(f64, Vec<f32>)> = code

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::build::{called, code};
 use super::source::{Problem, Source, To};
-use super::topology::{CodeFile, RunFile, StageFile, TopologyFile};
-use super::{CodedLayer, Device, Stage, StageWork, Step, StepWork};
+use super::topology::{CodeFile, RunFile, StageFile, TopologyFile, VerifyFile};
+use super::{CodedLayer, Device, Stage, StageWork, Step, StepWork, Verify};
 use crate::code::{Code, Replication, Uncoded};
+use crate::maths::delay::Delay;
 use crate::model::cut::{Mark, PieceKind};
 use crate::model::{Layer, Network};
 use crate::units::{Bytes, DeviceId, Span, StageId};
@@ -91,6 +92,9 @@ pub(super) fn assign(
         steps.push(Step { work, inputs: piece.inputs, outputs: piece.outputs });
         stages.push(stage);
     }
+    for stage in &mut stages {
+        stage.verify = assigner.verify(stage);
+    }
     assigner.check_deadlines(&stages, &origins);
     assigner.check_memory(&stages);
     Some(Assigned { stages, steps, outputs: pieces.outputs, locals: assigner.locals })
@@ -105,9 +109,13 @@ fn stage(name: String, work: StageWork, choice: &Choice, input_of: &Layer) -> St
         code: code.clone(),
         holders: holders.clone(),
         deadline: *deadline,
+        verify: Verify::Auto,
         input_bytes,
     }
 }
+
+/// The share of a round's time that witnesses may cost where the policy leaves it open.
+const CHEAP: f64 = 0.03;
 
 impl Assigner<'_> {
     fn problem(&mut self, path: &[To<'_>], message: String, fix: impl Into<String>) {
@@ -260,22 +268,40 @@ impl Assigner<'_> {
         }
     }
 
+    /// How long the k-th fastest holder takes to answer when nothing goes wrong, with latencies picked
+    /// from their distributions.
+    fn round_time(&self, stage: &Stage, pick: fn(&Delay) -> Span) -> Span {
+        let travels = stage.input_bytes + stage.reply_bytes();
+        let time = |holders: &Vec<DeviceId>| {
+            let Device { machine, latency, reply_latency, bandwidth, .. } =
+                &self.devices[holders[0].0];
+            let compute = machine.speed.time_for(stage.share_work());
+            pick(latency) + pick(reply_latency) + bandwidth.time_for(travels) + compute
+        };
+        let mut times: Vec<Span> = stage.holders.iter().map(time).collect();
+        times.sort();
+        times[stage.code.sources() - 1]
+    }
+
+    /// What `Auto` comes to for a stage: witnesses where they cost little against the round.
+    fn verify(&self, stage: &Stage) -> Verify {
+        let policy = match self.file.policy.verify {
+            VerifyFile::Off => return Verify::Off,
+            VerifyFile::Surplus => return Verify::Surplus,
+            VerifyFile::Always => return Verify::Always,
+            VerifyFile::Auto => CHEAP,
+        };
+        let StageWork::Layer(layer) = &stage.work else { return Verify::Surplus };
+        let work = layer.witness_work(stage.code.sources());
+        let costs = self.file.supervisor.speed.time_for(work).as_secs();
+        let round = self.round_time(stage, Delay::middle).as_secs();
+        if costs < policy * round { Verify::Always } else { Verify::Surplus }
+    }
+
     /// A deadline must leave the k-th fastest holder time to answer when nothing goes wrong.
     fn check_deadlines(&mut self, stages: &[Stage], origins: &[Option<usize>]) {
         for (stage, origin) in stages.iter().zip(origins) {
-            let mut fastest: Vec<Span> = stage
-                .holders
-                .iter()
-                .map(|holders| {
-                    let Device { machine, latency, reply_latency, bandwidth, .. } =
-                        &self.devices[holders[0].0];
-                    let travels = Bytes(stage.input_bytes.0 + stage.reply_bytes().0);
-                    let compute = machine.speed.time_for(stage.share_work());
-                    latency.least() + reply_latency.least() + bandwidth.time_for(travels) + compute
-                })
-                .collect();
-            fastest.sort();
-            let least = fastest[stage.code.sources() - 1];
+            let least = self.round_time(stage, Delay::least);
             if stage.deadline < least {
                 let (name, deadline) = (&stage.name, stage.deadline);
                 let own = origin.filter(|at| self.file.stages[*at].deadline.is_some());

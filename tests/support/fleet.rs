@@ -22,7 +22,7 @@ pub(crate) struct Fleet<'p> {
 
 impl<'p> Fleet<'p> {
     pub(crate) fn without(lost: DeviceId, plan: &'p Arc<Plan>) -> Self {
-        let deployment = Arc::new(Deployment::new(plan));
+        let deployment = Arc::new(Deployment::new(plan, kofn::maths::chance::Seed(1)));
         let device = |id| Device::deployed(id, deployment.held_by(id));
         let devices = (0..plan.devices.len()).map(|id| device(DeviceId(id))).collect();
         let supervisor = Supervisor::new(plan.clone(), deployment.clone());

@@ -147,6 +147,7 @@ impl Supervisor {
         let Some(round) = self.round(id) else { return false };
         let (arrived, awaited) = (round.arrived(), round.awaited());
         let (after, results) = (now - round.began, round.results.clone());
+        let inputs = round.inputs.clone();
         let Ok(decoder) = self.decoders[stage.0].decoder(&arrived) else { return false };
         if decoder.condition > plan.policy.worst_condition {
             return false;
@@ -163,8 +164,8 @@ impl Supervisor {
         out.note(Event::Enough { request, stage, arrived, after, without });
         match &plan.stages[stage.0].work {
             StageWork::Layer(layer) => {
-                let layer = layer.clone();
-                out.work(Job::Decode { round: id, layer, decoder, results });
+                let (layer, check) = (layer.clone(), self.deployment.check(stage, &inputs));
+                out.work(Job::Decode { round: id, layer, decoder, results, check });
             }
             StageWork::Function(_) => {
                 let used = decoder.used();
@@ -184,7 +185,13 @@ impl Supervisor {
         took: Span,
         out: &mut Effects,
     ) {
-        let Some(decoder) = self.round(id).and_then(|round| round.decoder.clone()) else { return };
+        let Some(round) = self.round(id) else { return };
+        let Some(decoder) = round.decoder.clone() else { return };
+        let used: Vec<DeviceId> =
+            decoder.used().iter().filter_map(|share| round.asked(*share).last().copied()).collect();
+        let mut judgements = Vec::new();
+        used.iter().for_each(|device| self.health.proved(*device, &mut judgements));
+        self.note_judgements(judgements, out);
         let RoundId { request, stage } = id;
         out.note(Event::Decoded {
             request,

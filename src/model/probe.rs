@@ -1,0 +1,174 @@
+//! Keyed random directions in which a layer's results are looked at.
+//!
+//! A result `Y = W X` is dealt out in parts, by columns or, where there are too few, by rows. Each
+//! part is projected, `rᵀ Y s`, and must equal `(rᵀ W)(X s)`: Freivalds' check (1977), at the cost of
+//! one look at every element. `rᵀ W` is a share's [`Witness`](super::witness::Witness); `X s`, the
+//! same for all shares, is a round's [`Sketch`](super::sketch::Sketch).
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+use super::linear::{LinearOp, Lowering, Patches};
+use crate::maths::chance::{Purpose, Seed};
+
+/// The directions for one layer, and for shares of so many rows. Who knows them can lie unseen.
+#[derive(Debug)]
+pub struct Probe {
+    pub(super) op: Arc<LinearOp>,
+    /// Rows of a share in each group.
+    pub(super) rows: usize,
+    pub(super) parts: Vec<Part>,
+    pub(super) views: Vec<View>,
+    /// The columns of a line lie side by side: outputs along the last axis of a convolution.
+    pub(super) lines: Vec<f64>,
+    pub(super) places: Vec<f64>,
+    /// s, one a column: the coefficient of its line times that of its place in the line.
+    pub(super) columns: Vec<f64>,
+}
+
+/// A part of each group's rows, seen in one view.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) view: usize,
+    pub(super) rows: Range<usize>,
+    /// r: (groups, rows of the part).
+    pub(super) coefficients: Vec<f64>,
+}
+
+/// A part of the columns: whole lines of them.
+#[derive(Debug)]
+pub(super) struct View {
+    pub(super) lines: Range<usize>,
+    pub(super) columns: Range<usize>,
+    /// For patches `Σ s²` over the columns that look at a position of the input, one an image.
+    pub(super) usage: Vec<Usage>,
+}
+
+/// How much positions of a map are looked at, from the first to the last that is.
+#[derive(Debug)]
+pub(super) struct Usage {
+    pub(super) first: usize,
+    pub(super) weights: Vec<f64>,
+}
+
+/// Parts a result is dealt out in. A lie about a whole result passes only if it passes in every
+/// part; one about a single element is in one part and never passes if it is above its tolerance.
+pub const PARTS: usize = 3;
+
+impl Probe {
+    /// Directions drawn for what `ids` say, for shares of `rows` rows in each group.
+    pub fn new(op: Arc<LinearOp>, rows: usize, seed: Seed, ids: &[u64]) -> Self {
+        let mut rng = seed.stream(Purpose::Probe, ids);
+        let width = match &op.lowering {
+            Lowering::Permute { .. } => 1,
+            Lowering::Patches(patches) => patches.output[2],
+        };
+        let lines = directions(&mut rng, op.columns / width.max(1));
+        let places = directions(&mut rng, width);
+        let by_columns = lines.len() >= PARTS;
+        let (column_parts, row_parts) = if by_columns { (PARTS, 1) } else { (1, PARTS) };
+        let views: Vec<View> = deal(lines.len(), column_parts)
+            .map(|range| view(&op, &lines, &places, range))
+            .collect();
+        let mut parts = Vec::new();
+        for view in 0..views.len() {
+            for rows in deal(rows, row_parts) {
+                let coefficients = draw(&mut rng, op.groups * rows.len());
+                parts.push(Part { view, rows, coefficients });
+            }
+        }
+        let columns = products(&lines, &places);
+        Self { op, rows, parts, views, lines, places, columns }
+    }
+}
+
+/// The parts of `len` things, none empty, as equal as can be.
+fn deal(len: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
+    let parts = parts.min(len);
+    (0..parts).map(move |part| part * len / parts..(part + 1) * len / parts)
+}
+
+/// Coefficients; a single one only scales the result, so it may as well be 1.
+fn directions(rng: &mut ChaCha8Rng, count: usize) -> Vec<f64> {
+    if count == 1 { vec![1.0] } else { draw(rng, count) }
+}
+
+/// Random signs with magnitudes in 1..1.25.
+///
+/// With magnitudes of 1 alone, equal errors in two places, or in every place of a small share,
+/// would cancel half the time. A magnitude below 1 would look away from its element.
+fn draw(rng: &mut ChaCha8Rng, count: usize) -> Vec<f64> {
+    let coefficient = |_| {
+        let magnitude = rng.random_range(1.0..1.25);
+        if rng.random() { magnitude } else { -magnitude }
+    };
+    (0..count).map(coefficient).collect()
+}
+
+fn products(lines: &[f64], places: &[f64]) -> Vec<f64> {
+    lines.iter().flat_map(|line| places.iter().map(move |place| line * place)).collect()
+}
+
+fn view(op: &LinearOp, lines: &[f64], places: &[f64], range: Range<usize>) -> View {
+    let usage = match &op.lowering {
+        Lowering::Permute { .. } => Vec::new(),
+        Lowering::Patches(patches) => {
+            (0..patches.batch).map(|image| usage(patches, lines, places, image, &range)).collect()
+        }
+    };
+    let columns = range.start * places.len()..range.end * places.len();
+    View { lines: range, columns, usage }
+}
+
+/// The squares of s fall apart into axes as s does.
+fn usage(
+    patches: &Patches,
+    lines: &[f64],
+    places: &[f64],
+    image: usize,
+    range: &Range<usize>,
+) -> Usage {
+    let width = patches.input[2];
+    let mut across = vec![0.0; width];
+    for (o2, place) in places.iter().enumerate() {
+        let seen = (0..patches.kernel[2]).filter_map(|k2| patches.source(2, o2, k2));
+        seen.for_each(|i2| across[i2] += place * place);
+    }
+    let mut weights = vec![0.0; patches.input.iter().product()];
+    patches.for_each_line(image, range, |line, _, at| {
+        let square = lines[line] * lines[line];
+        weights[at..at + width].iter_mut().zip(&across).for_each(|(w, b)| *w += square * b);
+    });
+    let first = weights.iter().position(|w| *w != 0.0).unwrap_or(weights.len());
+    let last = weights.iter().rposition(|w| *w != 0.0).map_or(first, |last| last + 1);
+    Usage { first, weights: weights[first..last].to_vec() }
+}
+
+impl Patches {
+    /// What offsets of the kernel across lines see at the output lines in `range` of one image:
+    /// (output line, k0 · kernel\[1\] + k1, where the input line begins in its map).
+    #[inline(always)]
+    pub(super) fn for_each_line(
+        &self,
+        image: usize,
+        range: &Range<usize>,
+        mut sees: impl FnMut(usize, usize, usize),
+    ) {
+        let [across0, across1, _] = self.output;
+        let first = image * across0 * across1;
+        let ours = range.start.max(first)..range.end.min(first + across0 * across1);
+        for line in ours {
+            let (o0, o1) = ((line - first) / across1, (line - first) % across1);
+            for offset in 0..self.kernel[0] * self.kernel[1] {
+                let (k0, k1) = (offset / self.kernel[1], offset % self.kernel[1]);
+                let at = self.source(0, o0, k0).zip(self.source(1, o1, k1));
+                if let Some((i0, i1)) = at {
+                    sees(line, offset, (i0 * self.input[1] + i1) * self.input[2]);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A round's input seen in a probe's directions, once for all shares: `X s` and the norms that say
+//! how far a clean result may be off.
+
+use super::linear::{Lowering, Patches};
+use super::probe::{Probe, View};
+use crate::maths::Tensor;
+use crate::maths::project::{add_scaled, inner, project, project_squares, widely};
+
+/// A round's input as a [`Probe`] sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sketch {
+    /// One a view.
+    pub(super) seen: Vec<Seen>,
+}
+
+/// The input in one view.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Seen {
+    /// X s: (groups, depth).
+    pub(super) projected: Vec<f64>,
+    /// `Σ_j s_j² ‖x_j‖²` of each group.
+    pub(super) squares: Vec<f64>,
+}
+
+impl Sketch {
+    /// # Panics
+    /// If `input` is not the layer's input.
+    pub fn of(probe: &Probe, input: &Tensor) -> Self {
+        assert_eq!(input.shape(), probe.op.input, "the layer's own input");
+        let (groups, depth) = (probe.op.groups, probe.op.depth);
+        let nothing = Seen { projected: vec![0.0; groups * depth], squares: vec![0.0; groups] };
+        let mut seen = vec![nothing; probe.views.len()];
+        widely(|| match &probe.op.lowering {
+            Lowering::Permute { .. } => see_matrix(probe, &probe.op.lower(input), &mut seen),
+            Lowering::Patches(patches) => {
+                let plain = input.as_standard_layout();
+                let x = plain.as_slice().expect("standard layout");
+                see_patches(probe, patches, x, &mut seen);
+            }
+        });
+        Self { seen }
+    }
+}
+
+/// A permutation is no larger than the input, so here the lowered matrix itself is looked at.
+#[inline(always)]
+fn see_matrix(probe: &Probe, x: &[f32], seen: &mut [Seen]) {
+    let depth = probe.op.depth;
+    if probe.op.columns == 1 {
+        // A column of its own: s is 1.
+        for (seen, x) in seen[0].projected.iter_mut().zip(x) {
+            *seen = f64::from(*x);
+        }
+        for (square, x) in seen[0].squares.iter_mut().zip(seen[0].projected.chunks(depth.max(1))) {
+            *square = inner(x, x);
+        }
+        return;
+    }
+    let squared: Vec<f64> = probe.columns.iter().map(|s| s * s).collect();
+    for (row, x) in x.chunks_exact(probe.op.columns.max(1)).enumerate() {
+        for (view, seen) in probe.views.iter().zip(&mut *seen) {
+            let x = &x[view.columns.clone()];
+            seen.projected[row] = project(&probe.columns[view.columns.clone()], x);
+            seen.squares[row / depth] += project_squares(&squared[view.columns.clone()], x);
+        }
+    }
+}
+
+/// Patches overlap, so they are not gathered. As s is a product over lines and places, lines are
+/// added up first, once for each offset of the kernel across them, and then places.
+#[inline(always)]
+fn see_patches(probe: &Probe, patches: &Patches, x: &[f32], seen: &mut [Seen]) {
+    let kernel: usize = patches.kernel.iter().product();
+    let mut sums = vec![0.0; kernel / patches.kernel[2] * patches.input[2]];
+    for channel in 0..patches.channels {
+        let group = channel * probe.op.groups / patches.channels;
+        for (view, seen) in probe.views.iter().zip(&mut *seen) {
+            sums.fill(0.0);
+            for (image, usage) in view.usage.iter().enumerate() {
+                let map = patches.map(x, image, channel);
+                add_lines(probe, patches, view, image, map, &mut sums);
+                let used = &map[usage.first..][..usage.weights.len()];
+                seen.squares[group] += project_squares(&usage.weights, used);
+            }
+            let out = &mut seen.projected[channel * kernel..][..kernel];
+            add_places(patches, &probe.places, &sums, out);
+        }
+    }
+}
+
+/// Adds up what each offset of the kernel across lines sees: (k0 · kernel\[1\] + k1, width).
+#[inline(always)]
+fn add_lines(
+    probe: &Probe,
+    patches: &Patches,
+    view: &View,
+    image: usize,
+    map: &[f32],
+    sums: &mut [f64],
+) {
+    let width = patches.input[2];
+    patches.for_each_line(image, &view.lines, |line, offset, at| {
+        let sums = &mut sums[offset * width..][..width];
+        add_scaled(sums, probe.lines[line], &map[at..at + width]);
+    });
+}
+
+#[inline(always)]
+fn add_places(patches: &Patches, places: &[f64], sums: &[f64], out: &mut [f64]) {
+    let [.., width] = patches.input;
+    let out = out.chunks_exact_mut(patches.kernel[2]);
+    for (sums, out) in sums.chunks_exact(width).zip(out) {
+        for (k2, out) in out.iter_mut().enumerate() {
+            let seen = |(o2, place): (usize, &f64)| {
+                patches.source(2, o2, k2).map_or(0.0, |i2| place * sums[i2])
+            };
+            *out = places.iter().enumerate().map(seen).sum();
+        }
+    }
+}
