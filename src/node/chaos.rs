@@ -52,7 +52,9 @@ impl Chaos {
         }
         match fault.what.misfortune().grip() {
             Grip::Flapping { down, up } => self.turn(now, id, (down, up), true, out),
-            grip => self.order(id, Some(grip), out),
+            grip @ (Grip::Weather | Grip::Down | Grip::Restart | Grip::Frozen | Grip::Away) => {
+                self.order(id, Some(grip), out);
+            }
         }
         let (fault, course) = &mut self.faults[id.0];
         if fault.what == FaultKind::Restart {
