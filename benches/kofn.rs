@@ -8,11 +8,18 @@ use actix::Actor;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use kofn::code::{Code, Mds, Parity, Recipe};
 use kofn::drive::{Clock, Host, Setup, Step};
+use kofn::maths::Tensor;
 use kofn::maths::chance::Seed;
 use kofn::maths::mix::mix;
+use kofn::model::Network;
+use kofn::model::probe::Probe;
+use kofn::model::sketch::Sketch;
+use kofn::model::synthetic::Architecture;
+use kofn::model::witness::Witness;
 use kofn::node::{Effects, Input, Node};
-use kofn::plan::Plan;
+use kofn::plan::{CodedLayer, Plan, Share};
 use kofn::units::Time;
+use ndarray::IxDyn;
 
 /// A node that wants nothing: what remains is the cost of a step.
 struct Idle;
@@ -92,5 +99,50 @@ fn codes(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, steps, codes, runs);
+/// What it costs to check all n shares of a stage, beside what it costs to compute one of them.
+fn verify(c: &mut Criterion) {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("topologies/models");
+    let open = |name: &str| Network::open(&models.join(name)).expect("a shipped model opens");
+    let (lenet, vgg) = (open("lenet5-fashion.onnx"), open("vgglite-fashion.onnx"));
+    let alexnet = Architecture::AlexNet.network(Seed(1)).expect("types");
+    let named = |network: &Network, name: &str| {
+        network.layers[network.layer(name).expect("a layer")].clone()
+    };
+    let vgg_convs = vgg.layers.iter().filter(|layer| layer.kind.starts_with("conv")).cloned();
+    let mut stages =
+        vec![("lenet5", named(&lenet, "fc1"), 5, 4), ("lenet5", named(&lenet, "conv2"), 5, 4)];
+    stages.extend(vgg_convs.map(|layer| ("vgglite", layer, 8, 6)));
+    stages.extend(["conv3", "fc1"].map(|name| ("alexnet", named(&alexnet, name), 6, 5)));
+    let mut group = c.benchmark_group("verify");
+    for (model, layer, n, k) in stages {
+        let coded = CodedLayer::new(layer.clone(), k);
+        let share = coded.encode(&Mds::new(n, k), n - 1);
+        let Share::Rows { weights, .. } = &share else { panic!("a layer's share is rows") };
+        let probe = Arc::new(Probe::new(layer.op.clone(), coded.rows_per_source(), Seed(1), &[]));
+        // As many as there are shares, so that the caches are as full.
+        let witnesses: Vec<Witness> =
+            (0..n).map(|_| Witness::new(probe.clone(), weights)).collect();
+        let input = Tensor::from_shape_fn(IxDyn(&layer.op.input), |at| {
+            (at.slice().iter().fold(7, |sum, i| sum * 31 + i) % 101) as f32 / 101.0
+        });
+        let result = share.run(std::slice::from_ref(&input)).expect("a share runs").remove(0);
+        let results: Vec<Vec<f32>> = (0..n).map(|_| result.iter().copied().collect()).collect();
+        let name = |what: &str| format!("{model} {} ({n}, {k}): {what}", layer.name);
+        group.bench_function(name("one share"), |b| {
+            b.iter(|| share.run(std::slice::from_ref(black_box(&input))));
+        });
+        group.bench_function(name("sketch"), |b| b.iter(|| Sketch::of(&probe, black_box(&input))));
+        let sketch = Sketch::of(&probe, &input);
+        group.bench_function(name("n checks"), |b| {
+            b.iter(|| {
+                for (witness, result) in witnesses.iter().zip(&results) {
+                    black_box(witness.check(&sketch, result)).expect("clean");
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, steps, codes, verify, runs);
 criterion_main!(benches);

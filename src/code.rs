@@ -11,6 +11,7 @@
 //! 3. both commute with every linear map, so results of shares decode to results of sources.
 
 mod cache;
+mod locate;
 mod mds;
 mod parity;
 mod replication;
@@ -20,6 +21,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 pub use cache::DecoderCache;
+pub use locate::{Audit, MOST_CANDIDATES, audit};
 pub use mds::Mds;
 pub use parity::Parity;
 pub use replication::Replication;

@@ -53,11 +53,29 @@ impl Matrix {
         if smallest > 0.0 { largest / smallest } else { f64::INFINITY }
     }
 
+    /// Orthonormal rows `h` with `h · self = 0`, as many as there are: rows − rank of them.
+    pub fn left_null_space(&self) -> Self {
+        let (rows, columns) = self.0.shape();
+        if rows == 0 {
+            return Self(DMatrix::zeros(0, 0));
+        }
+        // Columns of zeros change no product, and make the decomposition give every direction.
+        let padded = self.0.clone().resize_horizontally(columns.max(rows), 0.0);
+        let svd = padded.svd(true, false);
+        let (u, singular) = (svd.u.expect("asked for"), svd.singular_values);
+        let none = singular.iter().fold(0.0, |a: f64, b| a.max(*b)) * RANK_TOLERANCE;
+        let null: Vec<usize> = (0..rows).filter(|at| singular[*at] <= none).collect();
+        Self(u.select_columns(&null).transpose())
+    }
+
     /// Every entry rounded to the nearest `f32`, so that what is decoded is what was encoded.
     pub fn rounded(&self) -> Self {
         Self(self.0.map(|x| f64::from(x as f32)))
     }
 }
+
+/// Singular values this much smaller than the largest are rounding: codes have conditions up to 1e5.
+const RANK_TOLERANCE: f64 = 1e-10;
 
 #[cfg(test)]
 mod tests {
@@ -74,6 +92,22 @@ mod tests {
             (Matrix::from_fn(2, 2, |i, j| if i == j { 5.0 } else { 0.0 }).condition() - 1.0)
                 < 1e-12
         );
+    }
+
+    #[test]
+    fn the_left_null_space_is_orthonormal_and_annihilates() {
+        for (rows, columns, rank) in [(6, 4, 4), (3, 5, 3), (4, 2, 1), (2, 2, 0), (0, 3, 0)] {
+            let entry = |i: usize, j: usize| ((i + 1) as f64).powi((j % rank.max(1)) as i32);
+            let m =
+                Matrix::from_fn(rows, columns, |i, j| if rank == 0 { 0.0 } else { entry(i, j) });
+            let null = m.left_null_space();
+            assert_eq!(null.rows(), rows - rank);
+            let largest = |m: &Matrix| m.0.iter().fold(0.0f64, |a, b| a.max(b.abs()));
+            assert!(null.rows() == 0 || largest(&null.times(&m)) < 1e-10, "{rows} {columns}");
+            let gram =
+                Matrix(&null.0 * null.0.transpose() - DMatrix::identity(null.rows(), null.rows()));
+            assert!(null.rows() == 0 || largest(&gram) < 1e-12, "{rows} {columns}");
+        }
     }
 
     #[test]
