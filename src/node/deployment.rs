@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::verify::{Check, Witnesses};
 use crate::maths::Tensor;
 use crate::maths::chance::Seed;
-use crate::plan::{Plan, Share, Verify};
+use crate::plan::{Plan, Share, Stage, Verify};
 use crate::units::{DeviceId, StageId};
 
 /// The shares of every device.
@@ -43,9 +43,10 @@ impl Deployment {
     }
 
     /// How to check a stage's results on this input.
-    pub(super) fn check(&self, stage: StageId, inputs: &[Tensor]) -> Check {
-        match (self.witnesses.get(&stage), inputs.first()) {
+    pub(super) fn check(&self, id: StageId, stage: &Stage, inputs: &[Tensor]) -> Check {
+        match (self.witnesses.get(&id), inputs.first()) {
             (Some(of), Some(input)) => Check::Witnesses { of: of.clone(), input: input.clone() },
+            _ if stage.verify == Verify::Surplus => Check::Surplus { code: stage.code.clone() },
             _ => Check::Numbers,
         }
     }

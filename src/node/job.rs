@@ -133,10 +133,7 @@ fn check_and_decode(
     results: &BTreeMap<usize, Vec<Tensor>>,
     check: &Check,
 ) -> Result<Tensor, Undecoded> {
-    let lies = check.lies(layer, results);
-    if !lies.is_empty() {
-        return Err(Undecoded::Lies(lies));
-    }
+    check.layer(layer, results)?;
     let blocks =
         results.iter().filter_map(|(share, result)| Some((*share, result.first()?.as_slice()?)));
     Ok(decode(layer, decoder, &blocks.collect()))

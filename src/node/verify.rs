@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::job::Undecoded;
+use crate::code::{Audit, Code, audit};
 use crate::event::Proof;
 use crate::maths::Tensor;
 use crate::maths::chance::Seed;
 use crate::model::probe::Probe;
 use crate::model::sketch::Sketch;
-use crate::model::witness::{Lie, Witness};
+use crate::model::witness::{Lie, Witness, rounding};
 use crate::plan::{CodedLayer, Share, Stage, StageWork};
 use crate::units::{Flops, StageId};
 
@@ -19,6 +21,8 @@ pub enum Check {
     Numbers,
     /// Each is held against a random projection of its share's weights.
     Witnesses { of: Arc<Witnesses>, input: Tensor },
+    /// They must agree with each other, as far as there are more than needed.
+    Surplus { code: Arc<dyn Code> },
 }
 
 /// The witnesses of a stage's shares, made when it is deployed. Devices do not know them.
@@ -49,14 +53,55 @@ impl Witnesses {
 }
 
 impl Check {
-    /// The results that are wrong, and how that shows.
-    pub(super) fn lies(
+    /// Looks at the results of a layer's round.
+    ///
+    /// # Errors
+    /// Which are wrong and how that shows, or that some are.
+    pub(super) fn layer(
+        &self,
+        layer: &CodedLayer,
+        results: &BTreeMap<usize, Vec<Tensor>>,
+    ) -> Result<(), Undecoded> {
+        let lies = self.lies(layer, results);
+        if !lies.is_empty() {
+            return Err(Undecoded::Lies(lies));
+        }
+        match self {
+            Self::Numbers | Self::Witnesses { .. } => Ok(()),
+            Self::Surplus { code } => {
+                // Clean elements are off relative to the norms of their row and column, which may
+                // exceed the largest element by the square root of the depth.
+                let depth = layer.op().depth;
+                agree(code.as_ref(), results, SLACK * rounding(depth) * (depth as f64).sqrt())
+            }
+        }
+    }
+
+    /// Looks at the results of a function stage: copies of one thing.
+    ///
+    /// # Errors
+    /// Like [`Self::layer`].
+    pub(super) fn copies(
+        code: &dyn Code,
+        results: &BTreeMap<usize, Vec<Tensor>>,
+    ) -> Result<(), Undecoded> {
+        let none = |result: &Vec<Tensor>| result.iter().flatten().any(|x| !x.is_finite());
+        let lies: Vec<_> = results
+            .iter()
+            .filter(|(_, result)| none(result))
+            .map(|(share, _)| (*share, Proof::NotANumber))
+            .collect();
+        if lies.is_empty() { agree(code, results, 0.0) } else { Err(Undecoded::Lies(lies)) }
+    }
+
+    /// The results that are wrong by themselves.
+    fn lies(
         &self,
         layer: &CodedLayer,
         results: &BTreeMap<usize, Vec<Tensor>>,
     ) -> Vec<(usize, Proof)> {
         let sketch = match self {
-            Self::Numbers => None,
+            Self::Numbers | Self::Surplus { .. } => None,
             Self::Witnesses { of, input } => Some((of, Sketch::of(&of.probe, input))),
         };
         let lie = |share: usize, result: &[Tensor]| {
@@ -83,6 +128,27 @@ impl Check {
         match self {
             Self::Numbers => Flops(0),
             Self::Witnesses { .. } => layer.witness_work(results),
+            Self::Surplus { .. } => Flops((2 * results * layer.result_len()) as u64),
         }
     }
 }
+
+/// Whether the first tensors of the results agree as shares of the code.
+fn agree(
+    code: &dyn Code,
+    results: &BTreeMap<usize, Vec<Tensor>>,
+    rounding: f64,
+) -> Result<(), Undecoded> {
+    let blocks =
+        results.iter().filter_map(|(share, result)| Some((*share, result.first()?.as_slice()?)));
+    match audit(code, &blocks.collect(), rounding) {
+        Audit::Consistent => Ok(()),
+        Audit::Doubtful => Err(Undecoded::Doubtful),
+        Audit::Wrong(liars) => {
+            Err(Undecoded::Lies(liars.into_iter().map(|share| (share, Proof::Surplus)).collect()))
+        }
+    }
+}
+
+/// Room for the rounding of several terms at once.
+const SLACK: f64 = 4.0;

@@ -291,7 +291,8 @@ impl Assigner<'_> {
             VerifyFile::Always => return Verify::Always,
             VerifyFile::Auto => CHEAP,
         };
-        let StageWork::Layer(layer) = &stage.work else { return Verify::Surplus };
+        // Waiting for a second copy of a whole stage costs more than the policy leaves open.
+        let StageWork::Layer(layer) = &stage.work else { return Verify::Off };
         let work = layer.witness_work(stage.code.sources());
         let costs = self.file.supervisor.speed.time_for(work).as_secs();
         let round = self.round_time(stage, Delay::middle).as_secs();

@@ -7,9 +7,16 @@ use crate::code::Arrived;
 use crate::event::{Event, Proof};
 use crate::maths::Tensor;
 use crate::node::job::Undecoded;
-use crate::node::{Effects, Job, Message, NodeId, RoundId, Ticket, Timer};
-use crate::plan::{Plan, Stage, StageWork, Wait};
+use crate::node::{Check, Effects, Job, Message, NodeId, RoundId, Ticket, Timer};
+use crate::plan::{Plan, Stage, StageWork, Verify, Wait};
 use crate::units::{DeviceId, Span, StageId, Time};
+
+/// Whether a round may still wait for a reply more than it needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    Left,
+    Spent,
+}
 
 impl Supervisor {
     /// Asks for every share of a round that has not come, and sets a deadline.
@@ -114,7 +121,7 @@ impl Supervisor {
         let awaits_more = round.missing().iter().any(|share| round.is_awaited(*share));
         out.note(Event::Arrived { request, stage, share, device, after });
         if !awaits_more || self.plan.policy.wait == Wait::KthReply {
-            self.decode_if_enough(now, ticket.round, out);
+            self.decode_if_enough(now, ticket.round, Patience::Left, out);
         }
     }
 
@@ -141,7 +148,13 @@ impl Supervisor {
     }
 
     /// Begins to decode if the shares in hand suffice; says whether they do.
-    fn decode_if_enough(&mut self, now: Time, id: RoundId, out: &mut Effects) -> bool {
+    fn decode_if_enough(
+        &mut self,
+        now: Time,
+        id: RoundId,
+        patience: Patience,
+        out: &mut Effects,
+    ) -> bool {
         let plan = self.plan.clone();
         let RoundId { request, stage } = id;
         let Some(round) = self.round(id) else { return false };
@@ -150,6 +163,12 @@ impl Supervisor {
         let inputs = round.inputs.clone();
         let Ok(decoder) = self.decoders[stage.0].decoder(&arrived) else { return false };
         if decoder.condition > plan.policy.worst_condition {
+            return false;
+        }
+        let wants_surplus = plan.stages[stage.0].verify == Verify::Surplus
+            && arrived.len() <= plan.stages[stage.0].code.sources();
+        let may_come = awaited.iter().any(|(_, device)| self.health.is_good(*device));
+        if wants_surplus && may_come && patience == Patience::Left {
             return false;
         }
         if let Some(round) = self.round(id) {
@@ -164,10 +183,16 @@ impl Supervisor {
         out.note(Event::Enough { request, stage, arrived, after, without });
         match &plan.stages[stage.0].work {
             StageWork::Layer(layer) => {
-                let (layer, check) = (layer.clone(), self.deployment.check(stage, &inputs));
+                let check = self.deployment.check(stage, &plan.stages[stage.0], &inputs);
+                let layer = layer.clone();
                 out.work(Job::Decode { round: id, layer, decoder, results, check });
             }
             StageWork::Function(_) => {
+                let code = plan.stages[stage.0].code.as_ref();
+                if let Err(undecoded) = Check::copies(code, &results) {
+                    self.reopen(now, id, undecoded, out);
+                    return true;
+                }
                 let used = decoder.used();
                 let outputs = results.into_iter().find(|(share, _)| used.contains(share));
                 let outputs = outputs.expect("the decoder uses what arrived").1;
@@ -219,13 +244,17 @@ impl Supervisor {
             Undecoded::Broken(reason) => return self.fail(now, request, reason, out),
             Undecoded::Doubtful => {
                 let arrived = round.arrived().into_iter().collect();
+                if round.missing().is_empty() {
+                    // Nobody else can be asked: let all speak again.
+                    round.results.clear();
+                }
                 out.note(Event::Doubted { request, stage, arrived });
             }
             Undecoded::Lies(lies) => {
                 for (share, how) in lies {
                     self.catch(now, id, share, how, out);
                 }
-                if self.decode_if_enough(now, id, out) {
+                if self.decode_if_enough(now, id, Patience::Left, out) {
                     return;
                 }
             }
@@ -261,7 +290,7 @@ impl Supervisor {
         let missing = round.missing();
         out.note(Event::DeadlinePassed { request, stage, attempt, missing });
         self.review(now, out);
-        if !self.decode_if_enough(now, id, out) {
+        if !self.decode_if_enough(now, id, Patience::Spent, out) {
             self.ask_again_or_fail(now, id, out);
         }
     }
