@@ -2,7 +2,7 @@
 //! fix, or is still a good file; none panics.
 
 use std::fmt::Write as _;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -477,7 +477,7 @@ fn explore_models() {
                     let plan = std::sync::Arc::new(plan);
                     match panics(|| {
                         Setup::new(plan, 3, kofn::maths::chance::Seed(1))
-                            .and_then(|s| s.run(Clock::Virtual, &mut |_| {}))
+                            .and_then(|s| s.run(Clock::Virtual, &mut |_| ControlFlow::Continue(())))
                     }) {
                         Err(panic) => writeln!(log, "PANIC RUN: {panic}").unwrap(),
                         Ok(Err(e)) => writeln!(log, "RUN FAILED: {e:#}").unwrap(),

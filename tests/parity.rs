@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::ops::ControlFlow;
+
 use kofn::drive::{Clock, Setup, Trace};
 use kofn::event::Event;
 use kofn::plan::{Fault, FaultKind, Phase, Trigger};
@@ -9,7 +11,7 @@ use kofn::units::{DeviceId, RequestId, Span};
 use support::{answers, count, plan, setup, simulate};
 
 fn live(setup: &Setup) -> Trace {
-    setup.run(Clock::Live, &mut |_| {}).expect("the run ends")
+    setup.run(Clock::Live, &mut |_| ControlFlow::Continue(())).expect("the run ends")
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -154,7 +155,7 @@ const DEFAULT_SEED: u64 = 1;
 /// Runs with a progress bar on stderr, if that is a terminal.
 fn watched(setup: &Setup, clock: Clock, what: &str) -> anyhow::Result<Trace> {
     if !std::io::stderr().is_terminal() {
-        return setup.run(clock, &mut |_| {});
+        return setup.run(clock, &mut |_| ControlFlow::Continue(()));
     }
     let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} requests")?;
     let bar =
@@ -163,6 +164,7 @@ fn watched(setup: &Setup, clock: Clock, what: &str) -> anyhow::Result<Trace> {
         if matches!(record.event, Event::Answered { .. } | Event::Failed { .. }) {
             bar.inc(1);
         }
+        ControlFlow::Continue(())
     });
     bar.finish_and_clear();
     trace

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::ops::ControlFlow;
 
 use super::host::{Hosts, Step};
 use super::physics::Way;
@@ -66,10 +67,12 @@ pub(super) struct Run<'w, P> {
     /// Whether some fault waits for an event.
     chaos_watches: bool,
     watch: Watch<'w>,
+    /// Whether the watcher has seen enough.
+    stopped: bool,
 }
 
-/// Is shown every record as it is made.
-pub(super) type Watch<'w> = &'w mut dyn FnMut(&Record);
+/// Is shown every record as it is made, and may stop the run with it.
+pub(super) type Watch<'w> = &'w mut dyn FnMut(&Record) -> ControlFlow<()>;
 
 impl<'w, P: Pace> Run<'w, P> {
     /// Starts all nodes; must be called inside an actix system.
@@ -89,6 +92,7 @@ impl<'w, P: Pace> Run<'w, P> {
             open: *requests,
             chaos_watches: faults.iter().any(|f| matches!(f.trigger, Trigger::AtStage { .. })),
             watch,
+            stopped: false,
         };
         for node in [NodeId::Chaos, NodeId::Supervisor, NodeId::Client] {
             run.push(Time::ZERO, Coming::Start(node));
@@ -96,9 +100,9 @@ impl<'w, P: Pace> Run<'w, P> {
         run
     }
 
-    /// Whether every request has ended.
+    /// Whether every request has ended, or the watcher has stopped the run.
     pub(super) fn is_over(&self) -> bool {
-        self.open == 0
+        self.open == 0 || self.stopped
     }
 
     pub(super) fn into_trace(self) -> Trace {
@@ -195,11 +199,16 @@ impl<'w, P: Pace> Run<'w, P> {
     }
 
     fn note(&mut self, at: Time, event: Event) {
+        // What else follows from the same step is carried out, but a stopped trace ends with what
+        // stopped it.
+        if self.stopped {
+            return;
+        }
         if matches!(event, Event::Judged { .. } | Event::Failed { .. }) {
             self.open -= 1;
         }
         let record = Record { at, event };
-        (self.watch)(&record);
+        self.stopped = (self.watch)(&record).is_break();
         self.trace.push(record);
     }
 

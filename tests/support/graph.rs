@@ -91,7 +91,8 @@ impl Graph {
         if form == Form::Inputs {
             input.extend(tensors().map(|tensor| value(&tensor.name, &tensor.dims)));
         }
-        let constants = if form == Form::Nodes { tensors().map(constant).collect() } else { vec![] };
+        let constants =
+            if form == Form::Nodes { tensors().map(constant).collect() } else { vec![] };
         let graph = GraphProto {
             node: constants.into_iter().chain(self.nodes.iter().cloned()).collect(),
             initializer: if form == Form::Nodes { vec![] } else { tensors().collect() },
@@ -151,7 +152,10 @@ fn constant(tensor: TensorProto) -> NodeProto {
         name: format!("{}.node", tensor.name),
         op_type: "Constant".to_owned(),
         output: vec![tensor.name.clone()],
-        attribute: vec![AttributeProto { t: Some(tensor), ..attribute("value", AttributeType::Tensor) }],
+        attribute: vec![AttributeProto {
+            t: Some(tensor),
+            ..attribute("value", AttributeType::Tensor)
+        }],
         ..NodeProto::default()
     }
 }
@@ -259,19 +263,26 @@ fn product(a: &ArrayD<f64>, b: &ArrayD<f64>) -> ArrayD<f64> {
         return y.index_axis_move(axis, 0);
     }
     let (a_batch, b_batch) = (&a.shape()[..a.ndim() - 2], &b.shape()[..b.ndim() - 2]);
-    let (rows, depth, columns) = (a.shape()[a.ndim() - 2], a.shape()[a.ndim() - 1], b.shape()[b.ndim() - 1]);
+    let (rows, depth, columns) =
+        (a.shape()[a.ndim() - 2], a.shape()[a.ndim() - 1], b.shape()[b.ndim() - 1]);
     let shape = [common_shape(a_batch, b_batch), vec![rows, columns]].concat();
     ArrayD::from_shape_fn(shape, |at| {
         let (batch, place) = at.slice().split_at(at.ndim() - 2);
         let term = |k: usize| {
-            repeated(a, &[batch, &[place[0], k]].concat()) * repeated(b, &[batch, &[k, place[1]]].concat())
+            repeated(a, &[batch, &[place[0], k]].concat())
+                * repeated(b, &[batch, &[k, place[1]]].concat())
         };
         (0..depth).map(term).sum()
     })
 }
 
 /// `alpha · A' · B' + beta · C`.
-fn gemm(node: &NodeProto, a: &ArrayD<f64>, b: &ArrayD<f64>, c: Option<&ArrayD<f64>>) -> ArrayD<f64> {
+fn gemm(
+    node: &NodeProto,
+    a: &ArrayD<f64>,
+    b: &ArrayD<f64>,
+    c: Option<&ArrayD<f64>>,
+) -> ArrayD<f64> {
     let scale = |name| attribute_of(node, name).map_or(1.0, |attribute| f64::from(attribute.f));
     let turned = |x: &ArrayD<f64>, name| {
         if int_of(node, name, 0) == 1 { x.t().to_owned() } else { x.clone() }
@@ -298,8 +309,8 @@ fn convolution(
     let reach: Vec<usize> = (0..kernel.len()).map(|d| (kernel[d] - 1) * dilations[d] + 1).collect();
     let pads: Vec<(usize, usize)> =
         (0..kernel.len()).map(|d| padding(node, d, input[d], strides[d], reach[d])).collect();
-    let space = (0..kernel.len())
-        .map(|d| (pads[d].0 + input[d] + pads[d].1 - reach[d]) / strides[d] + 1);
+    let space =
+        (0..kernel.len()).map(|d| (pads[d].0 + input[d] + pads[d].1 - reach[d]) / strides[d] + 1);
     let shape: Vec<usize> = [x.shape()[0], w.shape()[0]].into_iter().chain(space).collect();
     let rows = w.shape()[0] / int_of(node, "group", 1) as usize;
     ArrayD::from_shape_fn(shape, |at| {
@@ -319,7 +330,13 @@ fn convolution(
 }
 
 /// The zeros before and after one axis.
-fn padding(node: &NodeProto, axis: usize, input: usize, stride: usize, reach: usize) -> (usize, usize) {
+fn padding(
+    node: &NodeProto,
+    axis: usize,
+    input: usize,
+    stride: usize,
+    reach: usize,
+) -> (usize, usize) {
     let same = ((input.div_ceil(stride) - 1) * stride + reach).saturating_sub(input);
     match attribute_of(node, "auto_pad").map(|attribute| attribute.s.as_slice()) {
         Some(b"SAME_UPPER") => (same / 2, same - same / 2),
