@@ -1,7 +1,9 @@
 //! The command line: one short file a command, each joining a plan, a driver and a viewer.
 
 mod check;
+mod file;
 mod plan;
+mod replay;
 mod run;
 
 use std::path::Path;
@@ -36,6 +38,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Show who holds what, what it costs, and what may be lost
     Plan(plan::PlanArgs),
+    /// Read a trace again, one line an event
+    Replay(replay::ReplayArgs),
 }
 
 /// How a run goes.
@@ -98,6 +102,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Plan(args) => plan::plan(&args),
+        Command::Replay(args) => replay::replay(&args),
     };
     let exit = outcome.unwrap_or_else(|error| match error.downcast::<Problems>() {
         Ok(problems) => {

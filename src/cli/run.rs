@@ -1,15 +1,14 @@
 //! `kofn run`: a topology's requests, with or without faults, and the report.
 
-use std::fs::File;
-use std::io::{BufWriter, IsTerminal, Write};
+use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::file::write_whole;
 use super::{BadInput, ClockArg, Exit, Format, RunOptions, say, shown};
 use crate::drive::{Clock, Setup, Trace};
 use crate::event::{Event, Record};
@@ -17,8 +16,9 @@ use crate::maths::chance::Seed;
 use crate::plan::{FaultPlan, Plan};
 use crate::units::DeviceId;
 use crate::view::report::Report;
+use crate::view::trace::Header;
 use crate::view::verdict::{Status, Verdict};
-use crate::view::{text, trace};
+use crate::view::{perfetto, text, trace};
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
@@ -32,7 +32,7 @@ pub(super) struct RunArgs {
     requests: Option<usize>,
     #[command(flatten)]
     options: RunOptions,
-    /// Write what happened as JSON lines
+    /// Write what happened as JSON lines, or for ui.perfetto.dev if OUT ends in .perfetto.json
     #[arg(long, value_name = "OUT")]
     trace: Option<PathBuf>,
 }
@@ -133,19 +133,17 @@ impl Outcome {
         format!("{} · {} · {faults} · seed {}", plan.name, plan.network.name, report.seed)
     }
 
-    /// Written beside its place first, so that no half-written file is ever there.
-    fn write_trace(&self, path: &Path) -> anyhow::Result<()> {
-        let partial = path.with_extension("partial");
-        let context = || format!("the trace cannot be written to {}", path.display());
-        let write = || -> std::io::Result<()> {
-            let mut file = BufWriter::new(File::create(&partial)?);
-            let faults = self.fault_plan.as_deref();
-            let seed = self.report.seed;
-            trace::write(&mut file, &self.plan, faults, seed, self.requests, &self.trace)?;
-            file.flush()?;
-            std::fs::rename(&partial, path)
-        };
-        write().map_err(|error| BadInput(format!("{error}"))).with_context(context)
+    fn write_trace(&self, path: &Path) -> Result<(), BadInput> {
+        let for_perfetto = path.as_os_str().to_string_lossy().ends_with(".perfetto.json");
+        let faults = self.fault_plan.as_deref();
+        let header = Header::of(&self.plan, faults, self.report.seed, self.requests);
+        write_whole(path, |to| {
+            if for_perfetto {
+                perfetto::write(to, &header, &self.trace)
+            } else {
+                trace::write(to, &header, &self.trace)
+            }
+        })
     }
 }
 
