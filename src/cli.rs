@@ -2,6 +2,7 @@
 
 mod check;
 mod file;
+mod outcome;
 mod plan;
 mod replay;
 mod run;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::drive::Clock;
 use crate::plan::Problems;
+use crate::view::verdict::Status;
 
 /// Runs a neural network across devices that crash, crawl, hang and lie, and answers anyway.
 #[derive(Debug, Parser)]
@@ -73,6 +75,16 @@ impl RunOptions {
         match self.clock {
             ClockArg::Virtual => Clock::Virtual,
             ClockArg::Live => Clock::Live,
+        }
+    }
+}
+
+impl From<Status> for Exit {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Pass => Self::AsExpected,
+            Status::Fail => Self::Failed,
+            Status::Inconclusive => Self::Inconclusive,
         }
     }
 }

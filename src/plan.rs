@@ -4,6 +4,7 @@
 //! [`Plan`] that exists can be run. Nothing here knows actors, sockets, or who is alive.
 
 mod build;
+mod expectation;
 mod fault_plan;
 mod inputs;
 mod share;
@@ -13,7 +14,8 @@ pub mod topology;
 
 use std::sync::Arc;
 
-pub use fault_plan::{Bound, Expectation, Fault, FaultKind, FaultPlan, Phase, Trigger};
+pub use expectation::{Bound, Expectation, Expected, Percentile, Window};
+pub use fault_plan::{Fault, FaultKind, FaultPlan, Phase, Trigger};
 pub use inputs::Input;
 pub use share::{CodedLayer, Share};
 pub use source::{Problem, Problems, Source};

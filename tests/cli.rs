@@ -287,3 +287,30 @@ fn a_trace_for_perfetto_has_a_track_a_device_and_every_fault() {
         assert!(of("X").iter().any(|slice| slice["name"] == inside), "{inside}");
     }
 }
+
+/// A fault plan that fails its second expectation, on line 4.
+fn failing_plan(folder: &std::path::Path, more: &str) -> String {
+    let path = folder.join("two-die.ron");
+    let topology = support::topology("lenet5");
+    let text = format!(
+        "FaultPlan(topology: {topology:?}, requests: 20, {more}\n\
+         faults: [(at: At(\"10ms\"), who: \"pi-1\", what: Crash),\n\
+         (at: At(\"10ms\"), who: \"pi-2\", what: Crash)],\n\
+         expect: [Top1Equal,\nNoRequestLost])"
+    );
+    std::fs::write(&path, text).expect("written");
+    path.to_str().expect("utf-8").to_owned()
+}
+
+#[test]
+fn a_plan_that_aborts_stops_at_the_first_request_lost_and_says_where() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let plan = failing_plan(folder.path(), "abort_on_fail: true,");
+    let output = kofn(&["check", &plan]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).expect("utf-8");
+    assert!(said.contains("FAIL, aborted at 1"), "{said}");
+    assert!(said.contains("✗ no request lost: 1 of 2 answered; first request #1 in fc3"), "{said}");
+    let checks = said.lines().filter(|line| line.contains('✗') || line.contains('✓')).count();
+    assert_eq!(checks, 1, "what was not at an end is not judged: {said}");
+}

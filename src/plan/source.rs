@@ -84,6 +84,15 @@ impl Source {
 
     /// A problem with the value at a path, or with the nearest value around it that was written.
     pub fn problem(&self, path: &[To<'_>], message: String, fix: impl Into<String>) -> Problem {
+        Problem { message, fix: fix.into(), span: self.tree(path).span.clone() }
+    }
+
+    /// The line that the value at a path begins on, counted from one.
+    pub fn line(&self, path: &[To<'_>]) -> usize {
+        self.text[..self.tree(path).span.start].matches('\n').count() + 1
+    }
+
+    fn tree(&self, path: &[To<'_>]) -> &Tree {
         let mut tree = &self.tree;
         for step in path {
             let child = match step {
@@ -93,7 +102,7 @@ impl Source {
             let Some(child) = child else { break };
             tree = child;
         }
-        Problem { message, fix: fix.into(), span: tree.span.clone() }
+        tree
     }
 
     /// The value, if nothing was wrong with it.
