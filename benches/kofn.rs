@@ -1,6 +1,7 @@
 //! What the README and the closing notes claim about speed. Ratios within one run are what counts.
 
 use std::hint::black_box;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -61,7 +62,7 @@ fn runs(c: &mut Criterion) {
     let setup = lenet(100);
     for (name, clock) in [("virtual", Clock::Virtual), ("live", Clock::Live)] {
         group.bench_function(name, |b| {
-            b.iter(|| setup.run(clock, &mut |_| {}).expect("the run ends"));
+            b.iter(|| setup.run(clock, &mut |_| ControlFlow::Continue(())).expect("the run ends"));
         });
     }
     let whole = setup.plan.network.whole().expect("runs");

@@ -1,7 +1,10 @@
 //! The command line: one short file a command, each joining a plan, a driver and a viewer.
 
 mod check;
+mod file;
+mod outcome;
 mod plan;
+mod replay;
 mod run;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::drive::Clock;
 use crate::plan::Problems;
+use crate::view::verdict::Status;
 
 /// Runs a neural network across devices that crash, crawl, hang and lie, and answers anyway.
 #[derive(Debug, Parser)]
@@ -37,6 +41,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Show who holds what, what it costs, and what may be lost
     Plan(plan::PlanArgs),
+    /// Read a trace again, one line an event
+    Replay(replay::ReplayArgs),
 }
 
 /// How a run goes.
@@ -74,6 +80,16 @@ impl RunOptions {
     }
 }
 
+impl From<Status> for Exit {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Pass => Self::AsExpected,
+            Status::Fail => Self::Failed,
+            Status::Inconclusive => Self::Inconclusive,
+        }
+    }
+}
+
 /// How a command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Exit {
@@ -105,6 +121,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Plan(args) => plan::plan(&args),
+        Command::Replay(args) => replay::replay(&args),
     }));
     // The panic has said what it had to say.
     let Ok(outcome) = outcome else { return ExitCode::from(Exit::OurBug as u8) };

@@ -11,6 +11,7 @@ mod run;
 mod simulated;
 mod weather;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use rand_distr::{Distribution, Exp};
@@ -68,11 +69,15 @@ impl Setup {
         Self { faults, ..self.clone() }
     }
 
-    /// Runs it; `watch` is shown every record as it is made.
+    /// Runs it; `watch` is shown every record as it is made, and may stop the run with it.
     ///
     /// # Errors
     /// If kofn itself breaks down.
-    pub fn run(&self, clock: Clock, watch: &mut dyn FnMut(&Record)) -> anyhow::Result<Trace> {
+    pub fn run(
+        &self,
+        clock: Clock,
+        watch: &mut dyn FnMut(&Record) -> ControlFlow<()>,
+    ) -> anyhow::Result<Trace> {
         match clock {
             Clock::Virtual => simulated(self, watch),
             Clock::Live => live(self, watch),

@@ -2,21 +2,22 @@
 //!
 //! No tensors in here: ids, counts, moments, norms. Nothing here knows who emits or reads an event.
 
-use serde::Serialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::units::{Bytes, DeviceId, FaultId, RequestId, Span, StageId, Time};
 
 /// An event and when it happened.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    #[serde(rename = "at_ns")]
+    #[serde(rename = "at_ns", deserialize_with = "Time::counted")]
     pub at: Time,
     #[serde(flatten)]
     pub event: Event,
 }
 
 /// What the supervisor thinks of a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
     Healthy,
@@ -31,7 +32,7 @@ pub enum Standing {
 }
 
 /// How a wrong share was found out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Proof {
     /// It holds numbers that are none.
@@ -42,7 +43,7 @@ pub enum Proof {
     Surplus,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event")]
 pub enum Event {
     /// A request was taken on; from here on it ends exactly once.
@@ -52,7 +53,14 @@ pub enum Event {
     /// A device began to compute a share.
     Started { request: RequestId, stage: StageId, share: usize, device: DeviceId },
     /// A share's result came in time.
-    Arrived { request: RequestId, stage: StageId, share: usize, device: DeviceId, after: Span },
+    Arrived {
+        request: RequestId,
+        stage: StageId,
+        share: usize,
+        device: DeviceId,
+        #[serde(deserialize_with = "Span::counted")]
+        after: Span,
+    },
     /// A share's result came after its round was decided, or a second time.
     Late { request: RequestId, stage: StageId, share: usize, device: DeviceId },
     /// A device called off a share's task, as it was told.
@@ -64,9 +72,10 @@ pub enum Event {
         request: RequestId,
         stage: StageId,
         arrived: Vec<usize>,
+        #[serde(deserialize_with = "Span::counted")]
         after: Span,
-        /// Who is not waited for, and when each was expected to reply, after asking.
-        without: Vec<(DeviceId, Option<Span>)>,
+        /// Who is not waited for, and when each was expected to reply: nanoseconds after asking.
+        without: Vec<(DeviceId, Option<u64>)>,
     },
     /// A round ended well.
     Decoded {
@@ -76,34 +85,62 @@ pub enum Event {
         used: Vec<usize>,
         /// The sources that were computed from others; empty for a full systematic set.
         rebuilt: Vec<usize>,
+        #[serde(deserialize_with = "number")]
         condition: f64,
+        #[serde(deserialize_with = "Span::counted")]
         took: Span,
     },
     /// A round's deadline passed with too few shares.
     DeadlinePassed { request: RequestId, stage: StageId, attempt: u32, missing: Vec<usize> },
     /// The supervisor ran a local segment.
-    LocalRan { request: RequestId, step: usize, took: Span },
+    LocalRan {
+        request: RequestId,
+        step: usize,
+        #[serde(deserialize_with = "Span::counted")]
+        took: Span,
+    },
     /// A request ended well.
-    Answered { request: RequestId, latency: Span },
+    Answered {
+        request: RequestId,
+        #[serde(deserialize_with = "Span::counted")]
+        latency: Span,
+    },
     /// A request ended without an answer, and says why.
-    Failed { request: RequestId, reason: String, latency: Span },
+    Failed {
+        request: RequestId,
+        reason: String,
+        #[serde(deserialize_with = "Span::counted")]
+        latency: Span,
+    },
     /// An answer was compared with the whole model's.
     Judged {
         request: RequestId,
         /// Largest absolute difference over all outputs.
+        #[serde(deserialize_with = "number")]
         error: f64,
         top1: usize,
         top1_of_whole: usize,
         label: Option<usize>,
     },
     /// A device came back empty and was given its shares again.
-    Deployed { device: DeviceId, shares: usize, size: Bytes },
+    Deployed {
+        device: DeviceId,
+        shares: usize,
+        #[serde(deserialize_with = "Bytes::counted")]
+        size: Bytes,
+    },
     /// A fault took hold.
     FaultBegan { fault: FaultId, device: DeviceId, what: String },
     /// A fault ended.
     FaultEnded { fault: FaultId, device: DeviceId },
     /// A message was lost: its receiver was dead, or a fault dropped it.
-    Lost { device: DeviceId, what: &'static str, request: Option<RequestId>, why: String },
+    Lost {
+        device: DeviceId,
+        #[serde(deserialize_with = "kind")]
+        what: Kind,
+        request: Option<RequestId>,
+        why: String,
+    },
     /// A device went down, with everything it held.
     Died { device: DeviceId, why: String },
     /// The supervisor thinks otherwise of a device than before, and why.
@@ -115,4 +152,120 @@ pub enum Event {
     /// A stage can now lose so many more devices of good standing and still answer; negative if
     /// it cannot answer without those of bad standing.
     MarginChanged { stage: StageId, left: i64 },
+}
+
+impl Event {
+    /// The request it is about.
+    pub fn request(&self) -> Option<RequestId> {
+        match self {
+            Self::Accepted { request }
+            | Self::Scattered { request, .. }
+            | Self::Started { request, .. }
+            | Self::Arrived { request, .. }
+            | Self::Late { request, .. }
+            | Self::Refused { request, .. }
+            | Self::Skipped { request, .. }
+            | Self::Enough { request, .. }
+            | Self::Decoded { request, .. }
+            | Self::DeadlinePassed { request, .. }
+            | Self::LocalRan { request, .. }
+            | Self::Answered { request, .. }
+            | Self::Failed { request, .. }
+            | Self::Judged { request, .. }
+            | Self::Caught { request, .. }
+            | Self::Doubted { request, .. } => Some(*request),
+            Self::Lost { request, .. } => *request,
+            Self::Deployed { .. }
+            | Self::FaultBegan { .. }
+            | Self::FaultEnded { .. }
+            | Self::Died { .. }
+            | Self::Judgement { .. }
+            | Self::MarginChanged { .. } => None,
+        }
+    }
+
+    /// The stage it is about.
+    pub fn stage(&self) -> Option<StageId> {
+        match self {
+            Self::Scattered { stage, .. }
+            | Self::Started { stage, .. }
+            | Self::Arrived { stage, .. }
+            | Self::Late { stage, .. }
+            | Self::Refused { stage, .. }
+            | Self::Skipped { stage, .. }
+            | Self::Enough { stage, .. }
+            | Self::Decoded { stage, .. }
+            | Self::DeadlinePassed { stage, .. }
+            | Self::Caught { stage, .. }
+            | Self::Doubted { stage, .. }
+            | Self::MarginChanged { stage, .. } => Some(*stage),
+            Self::Accepted { .. }
+            | Self::LocalRan { .. }
+            | Self::Answered { .. }
+            | Self::Failed { .. }
+            | Self::Judged { .. }
+            | Self::Deployed { .. }
+            | Self::FaultBegan { .. }
+            | Self::FaultEnded { .. }
+            | Self::Lost { .. }
+            | Self::Died { .. }
+            | Self::Judgement { .. } => None,
+        }
+    }
+
+    /// The devices it is about.
+    pub fn devices(&self) -> Vec<DeviceId> {
+        match self {
+            Self::Scattered { asked, .. } => asked.iter().map(|(_, device)| *device).collect(),
+            Self::Started { device, .. }
+            | Self::Arrived { device, .. }
+            | Self::Late { device, .. }
+            | Self::Refused { device, .. }
+            | Self::Skipped { device, .. }
+            | Self::Deployed { device, .. }
+            | Self::FaultBegan { device, .. }
+            | Self::FaultEnded { device, .. }
+            | Self::Lost { device, .. }
+            | Self::Died { device, .. }
+            | Self::Judgement { device, .. }
+            | Self::Caught { device, .. } => vec![*device],
+            Self::Accepted { .. }
+            | Self::Enough { .. }
+            | Self::Decoded { .. }
+            | Self::DeadlinePassed { .. }
+            | Self::LocalRan { .. }
+            | Self::Answered { .. }
+            | Self::Failed { .. }
+            | Self::Judged { .. }
+            | Self::Doubted { .. }
+            | Self::MarginChanged { .. } => Vec::new(),
+        }
+    }
+}
+
+/// What a message is, in a word.
+pub type Kind = &'static str;
+
+const KINDS: [Kind; 10] = [
+    "request",
+    "answer",
+    "task",
+    "reply",
+    "cancel",
+    "skip",
+    "hello",
+    "deployment",
+    "leave",
+    "goodbye",
+];
+
+fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Kind, D::Error> {
+    let word = String::deserialize(deserializer)?;
+    let known = KINDS.into_iter().find(|kind| *kind == word);
+    known.ok_or_else(|| D::Error::custom(format!("no message is called \"{word}\"")))
+}
+
+/// JSON has no word for an infinite number; it is written as nothing.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Option::<f64>::deserialize(deserializer).map(|number| number.unwrap_or(f64::INFINITY))
 }

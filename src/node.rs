@@ -199,7 +199,7 @@ impl Message {
             Self::Task(..) => "task",
             Self::Reply(..) => "reply",
             Self::Cancel(_) => "cancel",
-            Self::Skipped(_) => "word of a skipped task",
+            Self::Skipped(_) => "skip",
             Self::Hello => "hello",
             Self::Leave => "leave",
             Self::Goodbye => "goodbye",

@@ -4,6 +4,7 @@
 //! [`Plan`] that exists can be run. Nothing here knows actors, sockets, or who is alive.
 
 mod build;
+mod expectation;
 mod fault_plan;
 mod inputs;
 mod policy;
@@ -17,7 +18,8 @@ mod trigger;
 
 use std::sync::Arc;
 
-pub use fault_plan::{Bound, Expectation, Fault, FaultPlan};
+pub use expectation::{Bound, Expectation, Expected, Percentile, Window};
+pub use fault_plan::{Fault, FaultPlan};
 pub use inputs::Input;
 pub use policy::{Arrivals, HealthRule, Learn, Policy, Verify, Wait};
 pub use share::{CodedLayer, Share};

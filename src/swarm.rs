@@ -9,6 +9,7 @@
 mod draw;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -50,7 +51,7 @@ impl Scenario {
         let requests = faults.requests.unwrap_or(plan.requests);
         let seed = Seed(faults.seed.unwrap_or(0));
         let setup = Setup::new(plan, requests, seed)?.with_faults(faults.faults);
-        let trace = setup.run(Clock::Virtual, &mut |_| {})?;
+        let trace = setup.run(Clock::Virtual, &mut |_| ControlFlow::Continue(()))?;
         Ok(self.check(&trace))
     }
 

@@ -195,6 +195,19 @@ written!(Flops, "an amount of work", WORKS, |v| Self(v.round() as u64));
 written!(Speed, "a computing speed", SPEEDS, Self);
 written!(Bandwidth, "a transfer rate", RATES, Self);
 
+/// A quantity that a trace says as a bare number, for `#[serde(deserialize_with)]`.
+macro_rules! counted {
+    ($($type:ident)*) => {$(
+        impl $type {
+            /// Reads what its `Serialize` writes.
+            pub fn counted<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                u64::deserialize(deserializer).map(Self)
+            }
+        }
+    )*};
+}
+counted!(Time Span Bytes);
+
 /// Prints three significant digits in the largest unit that leaves at least one before the point.
 fn scaled(f: &mut fmt::Formatter<'_>, value: f64, units: &[(f64, &str)]) -> fmt::Result {
     let (factor, unit) =
@@ -240,7 +253,7 @@ impl fmt::Display for Flops {
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub struct $name(pub usize);
     };
 }

@@ -1,7 +1,9 @@
 //! The looking: folds a trace into what people and programs read. Everything here is a pure function of
 //! events and plans; nothing here knows nodes or drivers, and nothing here can ask them.
 
+pub mod perfetto;
 pub mod plan_table;
+pub mod replay;
 pub mod report;
 pub mod text;
 pub mod trace;

@@ -39,7 +39,7 @@ fn is_error(word: &str) -> bool {
 
 #[test]
 fn help_says_what_there_is() {
-    let help = ["", "run", "check", "plan"].map(|command| {
+    let help = ["", "run", "check", "plan", "replay"].map(|command| {
         let args: Vec<&str> = [command, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
         stdout(&args)
     });
@@ -192,4 +192,125 @@ fn the_readme_shows_what_happens() {
             args.join(" ")
         );
     }
+}
+
+/// A file that a command wrote into a folder of its own.
+fn written(name: &str, args: &[&str]) -> (Output, String) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join(name);
+    let output = kofn(&[args, &[path.to_str().expect("utf-8")]].concat());
+    let text = std::fs::read_to_string(&path).expect("it was written");
+    let files = std::fs::read_dir(folder.path()).expect("a folder").count();
+    assert_eq!(files, 1, "nothing half-written is left");
+    (output, text)
+}
+
+#[test]
+fn a_trace_is_read_again_event_by_event() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let trace = folder.path().join("trace.jsonl");
+    let trace = trace.to_str().expect("utf-8");
+    let faults = "fault-plans/one-dies.ron";
+    let args = ["run", "topologies/lenet5.ron", "--faults", faults, "--requests", "50"];
+    kofn(&[&args[..], &["--trace", trace]].concat());
+    let all = stdout(&["replay", trace]);
+    let events = std::fs::read_to_string(trace).expect("written").lines().count() - 1;
+    assert_eq!(all.lines().filter(|line| line.contains(" ms  ")).count(), events);
+    let one = stdout(&["replay", trace, "--request", "40", "--from", "220ms"]);
+    insta::assert_snapshot!(without_errors(&one));
+}
+
+#[test]
+fn a_broken_trace_is_refused_with_its_file_and_line() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("trace.jsonl");
+    let file = path.to_str().expect("utf-8");
+    let args = ["run", "topologies/lenet5.ron", "--requests", "1", "--trace", file];
+    kofn(&args);
+    let good = std::fs::read_to_string(&path).expect("written");
+    let header = good.lines().next().expect("a header");
+    let stranger = r#"{"at_ns":1,"event":"Died","device":9,"why":"?"}"#;
+    let cases = [
+        (String::new(), ":1: a trace begins with a header"),
+        ("{}\n".to_owned(), ":1: missing field `kofn`"),
+        (format!("{header}\n{{\"at_ns\":1,"), ":2: EOF while parsing"),
+        (format!("{header}\n{{\"at_ns\":1,\"event\":\"Tea\"}}"), ":2: unknown variant `Tea`"),
+        (format!("{header}\n{stranger}"), ":2: the header names 5 devices, not 9"),
+    ];
+    for (text, said) in cases {
+        std::fs::write(&path, text).expect("written");
+        let output = kofn(&["replay", file]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{error}");
+        assert!(error.contains(&format!("{file}{said}")), "{error}");
+    }
+    assert_eq!(kofn(&["replay", "no-such-file"]).status.code(), Some(64));
+}
+
+#[test]
+fn a_trace_for_perfetto_has_a_track_a_device_and_every_fault() {
+    let faults = "fault-plans/lossy-link.ron";
+    let args = ["run", "topologies/lenet5.ron", "--faults", faults, "--trace"];
+    let (_, text) = written("out.perfetto.json", &args);
+    let whole: Value = serde_json::from_str(&text).expect("JSON");
+    let events = whole["traceEvents"].as_array().expect("a list");
+    let of = |phase: &str| -> Vec<&Value> { events.iter().filter(|e| e["ph"] == phase).collect() };
+    let named = of("M").into_iter().filter(|event| event["name"] == "thread_name");
+    let tracks: Vec<&str> = named.filter_map(|event| event["args"]["name"].as_str()).collect();
+    assert_eq!(tracks, ["supervisor", "pi-1", "pi-2", "pi-3", "pi-4", "pi-5"]);
+
+    let mut devices: std::collections::BTreeMap<u64, Vec<(f64, f64)>> = Default::default();
+    for slice in of("X") {
+        let number = |key: &str| slice[key].as_f64().expect("a number");
+        assert!(number("dur") > 0.0, "{slice}");
+        if slice["tid"].as_u64() >= Some(1000) {
+            let track = devices.entry(slice["tid"].as_u64().expect("a track")).or_default();
+            track.push((number("ts"), number("ts") + number("dur")));
+        }
+    }
+    assert_eq!(devices.len(), 5, "every device works");
+    for (track, slices) in &mut devices {
+        slices.sort_by(|a, b| a.0.total_cmp(&b.0));
+        assert!(slices.len() > 500, "track {track} has {} slices", slices.len());
+        for pair in slices.windows(2) {
+            assert!(pair[0].1 <= pair[1].0 + 1e-6, "track {track}: one job at a time, {pair:?}");
+        }
+    }
+    let names = |word: &str| {
+        of("i")
+            .iter()
+            .filter(|event| event["name"].as_str().is_some_and(|n| n.contains(word)))
+            .count()
+    };
+    assert_eq!((names("Drop"), names("Restart"), names(" ends"), names("died")), (2, 1, 2, 1));
+    for inside in ["conv1", "decode", "local", "#0"] {
+        assert!(of("X").iter().any(|slice| slice["name"] == inside), "{inside}");
+    }
+}
+
+/// A fault plan that fails its second expectation, on line 4.
+fn failing_plan(folder: &std::path::Path, more: &str) -> String {
+    let path = folder.join("two-die.ron");
+    let topology = support::topology("lenet5");
+    let text = format!(
+        "FaultPlan(topology: {topology:?}, requests: 20, {more}\n\
+         faults: [(at: At(\"10ms\"), who: \"pi-1\", what: Crash),\n\
+         (at: At(\"10ms\"), who: \"pi-2\", what: Crash)],\n\
+         expect: [Top1Equal,\nNoRequestLost])"
+    );
+    std::fs::write(&path, text).expect("written");
+    path.to_str().expect("utf-8").to_owned()
+}
+
+#[test]
+fn a_plan_that_aborts_stops_at_the_first_request_lost_and_says_where() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let plan = failing_plan(folder.path(), "abort_on_fail: true,");
+    let output = kofn(&["check", &plan]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).expect("utf-8");
+    assert!(said.contains("FAIL, aborted at 1"), "{said}");
+    assert!(said.contains("✗ no request lost: 1 of 2 answered; first request #1 in fc3"), "{said}");
+    let checks = said.lines().filter(|line| line.contains('✗') || line.contains('✓')).count();
+    assert_eq!(checks, 1, "what was not at an end is not judged: {said}");
 }

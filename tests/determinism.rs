@@ -2,10 +2,13 @@
 
 mod support;
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::Command;
 
-use support::root;
+use kofn::drive::Clock;
+use kofn::event::Event;
+use support::{plan, root, setup, simulate};
 
 /// Runs the program in a process of its own and gives the bytes of its trace and of its report.
 fn run(folder: &Path, name: &str, seed: &str) -> (Vec<u8>, Vec<u8>) {
@@ -31,4 +34,19 @@ fn two_processes_write_the_same_bytes_and_another_seed_writes_others() {
     assert_eq!(report, again);
     let (other, _) = run(folder.path(), "other.jsonl", "8");
     assert!(first != other, "the seed matters");
+}
+
+#[test]
+fn a_run_that_is_stopped_is_the_beginning_of_the_run_that_is_not() {
+    let setup = setup(&plan("lenet5"), 20);
+    let mut watch = |record: &kofn::event::Record| match record.event {
+        Event::Answered { request, .. } if request.0 == 6 => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    let stopped = setup.run(Clock::Virtual, &mut watch).expect("the simulation ends");
+    let whole = simulate(&setup);
+    assert!(stopped.len() < whole.len());
+    assert_eq!(stopped[..], whole[..stopped.len()], "it differs in its end alone");
+    let last = &stopped.last().expect("something happened").event;
+    assert!(matches!(last, Event::Answered { request, .. } if request.0 == 6), "{last:?}");
 }

@@ -476,7 +476,8 @@ fn a_broken_model_is_refused_by_name_or_runs() {
 /// What is planned can be run; what is not is refused by name.
 fn runs(topology: &Path) -> Result<(), String> {
     let Ok(plan) = Plan::read(topology) else { return Ok(()) };
-    let run = |setup: Setup| setup.run(Clock::Virtual, &mut |_| {});
+    let run =
+        |setup: Setup| setup.run(Clock::Virtual, &mut |_| std::ops::ControlFlow::Continue(()));
     let trace = Setup::new(Arc::new(plan), 1, Seed(1)).and_then(run);
     trace.map(drop).map_err(|why| format!("planned, but not run: {why:#}"))
 }

@@ -9,7 +9,7 @@ use kofn::event::Event;
 use kofn::plan::{FaultPlan, Plan, Problems};
 use kofn::units::RequestId;
 use kofn::view::report::Report;
-use kofn::view::verdict::{Status, Verdict};
+use kofn::view::verdict::{Evidence, Status, Trial, Verdict};
 use support::{answers, count, dead_from_the_start, fault_plan, plan, root, setup, simulate};
 
 fn ron_files(folder: &str) -> Vec<PathBuf> {
@@ -55,9 +55,14 @@ fn judge(plan: &std::sync::Arc<Plan>, faults: &FaultPlan) -> Verdict {
         .iter()
         .map(|fault| (fault.what.to_string(), fault.who.devices.clone()))
         .collect();
-    let twin_report = Report::new(plan, 1, &[], &twin, None);
     let report = Report::new(plan, 1, &struck, &run, Some(&twin));
-    Verdict::of(&report, Some(&twin_report), &faults.expect)
+    Verdict::of(&Trial {
+        run: &Evidence::of(plan, &run),
+        twin: Some(&Evidence::of(plan, &twin)),
+        expectations: &faults.expect,
+        some_fault_never_struck: report.some_fault_never_struck(),
+        stopped: false,
+    })
 }
 
 /// Accuracy over the 1 000 images with as many devices dead as the code tolerates.

@@ -7,10 +7,14 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 
-use super::run::Outcome;
+use super::outcome::{self, Outcome};
+use super::run::with_twin;
 use super::{BadInput, ClockArg, Exit, Format, RunOptions, say, shown};
+use crate::drive::Setup;
+use crate::maths::chance::Seed;
 use crate::plan::{FaultPlan, Plan, Problems};
 use crate::view::text;
+use crate::view::verdict::Status;
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
@@ -28,13 +32,16 @@ pub(super) fn check(args: &CheckArgs) -> anyhow::Result<Exit> {
     let mut seen = Vec::new();
     for (path, plan, faults) in &checked {
         let options = &args.options;
-        let outcome = Outcome::of(plan, Some(faults), None, options.seed, options.clock())?;
+        let requests = outcome::requests(None, Some(faults), plan);
+        let seed = outcome::seed(options.seed, Some(faults));
+        let calm = Setup::new(plan.clone(), requests, Seed(seed))?;
+        let outcome = with_twin(&calm, Some(faults), options.clock())?;
         if options.format == Format::Text {
             say(&verdict(path, &outcome, options));
         }
         let file = shown(path);
         seen.push(json!({ "plan": file, "report": outcome.report }));
-        worst = worst.max(outcome.exit());
+        worst = worst.max(outcome.report.status().into());
     }
     if args.options.format == Format::Json {
         say(&serde_json::to_string_pretty(&seen)?);
@@ -51,7 +58,7 @@ fn verdict(path: &Path, outcome: &Outcome, options: &RunOptions) -> String {
     for fault in never {
         said += &format!("\n  ? {} on {} never struck", fault.what, fault.devices.join(", "));
     }
-    if outcome.exit() != Exit::AsExpected {
+    if outcome.report.status() != Status::Pass {
         let clock = if options.clock == ClockArg::Live { " --clock live" } else { "" };
         said += &format!("\nto see this again: kofn check {}{clock} --seed {seed}", shown(path));
     }

@@ -1,22 +1,22 @@
 //! `kofn run`: a topology's requests, with or without faults, and the report.
 
-use std::fs::File;
-use std::io::{BufWriter, IsTerminal, Write};
+use std::io::IsTerminal;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::file::write_whole;
+use super::outcome::{self, Outcome};
 use super::{BadInput, ClockArg, Exit, Format, RunOptions, say, shown};
 use crate::drive::{Clock, Setup, Trace};
 use crate::event::{Event, Record};
 use crate::maths::chance::Seed;
 use crate::plan::{FaultPlan, Plan};
-use crate::units::DeviceId;
-use crate::view::report::Report;
-use crate::view::verdict::{Status, Verdict};
-use crate::view::{text, trace};
+use crate::view::trace::Header;
+use crate::view::{perfetto, text, trace};
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
@@ -30,7 +30,7 @@ pub(super) struct RunArgs {
     requests: Option<usize>,
     #[command(flatten)]
     options: RunOptions,
-    /// Write what happened as JSON lines
+    /// Write what happened as JSON lines, or for ui.perfetto.dev if OUT ends in .perfetto.json
     #[arg(long, value_name = "OUT")]
     trace: Option<PathBuf>,
 }
@@ -41,24 +41,35 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     }
     let plan = Arc::new(Plan::read(&args.topology)?);
     let faults = args.faults.as_ref().map(|path| FaultPlan::read(path, &plan)).transpose()?;
-    let clock = args.options.clock();
-    let outcome = Outcome::of(&plan, faults.as_ref(), args.requests, args.options.seed, clock)?;
+    let faults = faults.as_ref();
+    let requests = outcome::requests(args.requests, faults, &plan);
+    let seed = outcome::seed(args.options.seed, faults);
+    let calm = Setup::new(plan.clone(), requests, Seed(seed))?;
+    let outcome = with_twin(&calm, faults, args.options.clock())?;
+    let header = Header::of(&plan, faults.map(|plan| plan.name.as_str()), seed, requests);
     if let Some(path) = &args.trace {
-        outcome.write_trace(path)?;
+        write_trace(path, &header, &outcome.trace)?;
     }
-    let Outcome { report, .. } = &outcome;
-    match args.options.format {
+    tell(args, &header, &outcome)
+}
+
+/// Prints the report, and if it is not as expected how to see it again.
+fn tell(args: &RunArgs, header: &Header, outcome: &Outcome) -> anyhow::Result<Exit> {
+    let report = &outcome.report;
+    let format = args.options.format;
+    match format {
         Format::Json => say(&serde_json::to_string_pretty(report)?),
-        Format::Text => say(&text::report(&outcome.headline(), report)),
+        Format::Text => say(&text::report(&header.headline(), report)),
     }
-    if outcome.exit() != Exit::AsExpected {
-        let again = command_again(args, report.seed);
-        match args.options.format {
-            Format::Json => eprintln!("to see this again: {again}"),
-            Format::Text => say(&format!("\nto see this again: {again}")),
+    let exit = Exit::from(report.status());
+    if exit != Exit::AsExpected {
+        let again = format!("to see this again: {}", command_again(args, report.seed));
+        match format {
+            Format::Json => eprintln!("{again}"),
+            Format::Text => say(&format!("\n{again}")),
         }
     }
-    Ok(outcome.exit())
+    Ok(exit)
 }
 
 /// The command that repeats a run.
@@ -73,98 +84,50 @@ fn command_again(args: &RunArgs, seed: u64) -> String {
     words.join(" ")
 }
 
-/// What a run came to.
-pub(super) struct Outcome {
-    plan: Arc<Plan>,
-    fault_plan: Option<String>,
-    requests: usize,
-    pub(super) report: Report,
-    trace: Trace,
+/// Runs a plan after its twin, if there are faults, with a progress bar for each.
+pub(super) fn with_twin(
+    calm: &Setup,
+    faults: Option<&FaultPlan>,
+    clock: Clock,
+) -> anyhow::Result<Outcome> {
+    let has_faults = faults.is_some_and(|plan| !plan.faults.is_empty());
+    let twin = has_faults.then(|| {
+        watched(calm, "first without faults", |seen| {
+            calm.run(clock, &mut |record| {
+                seen(record);
+                ControlFlow::Continue(())
+            })
+        })
+    });
+    let twin = twin.transpose()?;
+    watched(calm, "running", |seen| Outcome::of(calm, faults, twin.as_ref(), clock, seen))
 }
 
-impl Outcome {
-    /// Runs a plan, its twin if there are faults, and judges.
-    pub(super) fn of(
-        plan: &Arc<Plan>,
-        faults: Option<&FaultPlan>,
-        requests: Option<usize>,
-        seed: Option<u64>,
-        clock: Clock,
-    ) -> anyhow::Result<Self> {
-        let requests = requests.or(faults.and_then(|f| f.requests)).unwrap_or(plan.requests);
-        let seed = seed.or(faults.and_then(|f| f.seed)).unwrap_or(DEFAULT_SEED);
-        let calm = Setup::new(plan.clone(), requests, Seed(seed))?;
-        let planned = faults.map_or(&[][..], |plan| &plan.faults);
-        let setup = calm.with_faults(planned.to_vec());
-        let trace = watched(&setup, clock, "running")?;
-        let names: Vec<(String, Vec<DeviceId>)> = planned
-            .iter()
-            .map(|fault| (fault.what.to_string(), fault.who.devices.clone()))
-            .collect();
-        let (twin_trace, twin) = if planned.is_empty() {
-            (None, None)
-        } else {
-            let twin = watched(&calm, clock, "the same without faults")?;
-            let report = Report::new(plan, seed, &[], &twin, None);
-            (Some(twin), Some(report))
-        };
-        let mut report = Report::new(plan, seed, &names, &trace, twin_trace.as_deref());
-        let expectations = faults.map_or(&[][..], |plan| &plan.expect);
-        report.verdict = Some(Verdict::of(&report, twin.as_ref(), expectations));
-        let fault_plan = faults.map(|plan| plan.name.clone());
-        Ok(Self { plan: plan.clone(), fault_plan, requests, report, trace })
-    }
-
-    pub(super) fn status(&self) -> Status {
-        self.report.verdict.as_ref().map_or(Status::Pass, |verdict| verdict.status)
-    }
-
-    pub(super) fn exit(&self) -> Exit {
-        match self.status() {
-            Status::Pass => Exit::AsExpected,
-            Status::Fail => Exit::Failed,
-            Status::Inconclusive => Exit::Inconclusive,
-        }
-    }
-
-    fn headline(&self) -> String {
-        let faults = self.fault_plan.as_ref().map_or("no faults", |name| name);
-        let Self { plan, report, .. } = self;
-        format!("{} · {} · {faults} · seed {}", plan.name, plan.network.name, report.seed)
-    }
-
-    /// Written beside its place first, so that no half-written file is ever there.
-    fn write_trace(&self, path: &Path) -> anyhow::Result<()> {
-        let partial = path.with_extension("partial");
-        let context = || format!("the trace cannot be written to {}", path.display());
-        let write = || -> std::io::Result<()> {
-            let mut file = BufWriter::new(File::create(&partial)?);
-            let faults = self.fault_plan.as_deref();
-            let seed = self.report.seed;
-            trace::write(&mut file, &self.plan, faults, seed, self.requests, &self.trace)?;
-            file.flush()?;
-            std::fs::rename(&partial, path)
-        };
-        write().map_err(|error| BadInput(format!("{}: {error}", context())).into())
-    }
-}
-
-/// Used when nobody says otherwise, so that two people see the same.
-const DEFAULT_SEED: u64 = 1;
-
-/// Runs with a progress bar on stderr, if that is a terminal.
-fn watched(setup: &Setup, clock: Clock, what: &str) -> anyhow::Result<Trace> {
+/// Shows a progress bar on stderr while something runs, if that is a terminal.
+fn watched<R>(setup: &Setup, what: &str, run: impl FnOnce(&mut dyn FnMut(&Record)) -> R) -> R {
     if !std::io::stderr().is_terminal() {
-        return setup.run(clock, &mut |_| {});
+        return run(&mut |_| {});
     }
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} requests")?;
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} requests");
+    let style = style.expect("the template is well formed");
     let bar =
         ProgressBar::new(setup.requests as u64).with_style(style).with_message(what.to_owned());
-    let trace = setup.run(clock, &mut |record: &Record| {
+    let outcome = run(&mut |record| {
         if matches!(record.event, Event::Answered { .. } | Event::Failed { .. }) {
             bar.inc(1);
         }
     });
     bar.finish_and_clear();
-    trace
+    outcome
+}
+
+fn write_trace(path: &Path, header: &Header, records: &Trace) -> Result<(), BadInput> {
+    let for_perfetto = path.as_os_str().to_string_lossy().ends_with(".perfetto.json");
+    write_whole(path, |to| {
+        if for_perfetto {
+            perfetto::write(to, header, records)
+        } else {
+            trace::write(to, header, records)
+        }
+    })
 }

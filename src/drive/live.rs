@@ -3,6 +3,7 @@
 //! The only file with a clock. Links and machines are what they are here; the weather only adds
 //! misfortune, and a crash drops the host and what it held.
 
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,10 @@ use crate::units::{Bytes, DeviceId, Span, Time};
 ///
 /// # Errors
 /// If the pool of threads breaks down.
-pub fn live(setup: &Setup, watch: &mut dyn FnMut(&Record)) -> anyhow::Result<Trace> {
+pub fn live(
+    setup: &Setup,
+    watch: &mut dyn FnMut(&Record) -> ControlFlow<()>,
+) -> anyhow::Result<Trace> {
     let runtime = || {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         builder.enable_time().build().expect("a thread's runtime needs only a timer")

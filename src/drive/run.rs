@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::ops::ControlFlow;
 
 use super::host::{Hosts, Step};
 use super::weather::Weather;
@@ -71,10 +72,12 @@ pub(super) struct Run<'w, P> {
     /// What was noted and not yet shown to chaos.
     unseen: Vec<Event>,
     watch: Watch<'w>,
+    /// Whether the watcher has seen enough.
+    stopped: bool,
 }
 
-/// Is shown every record as it is made.
-pub(super) type Watch<'w> = &'w mut dyn FnMut(&Record);
+/// Is shown every record as it is made, and may stop the run with it.
+pub(super) type Watch<'w> = &'w mut dyn FnMut(&Record) -> ControlFlow<()>;
 
 impl<'w, P: Pace> Run<'w, P> {
     /// Starts all nodes; must be called inside an actix system.
@@ -97,6 +100,7 @@ impl<'w, P: Pace> Run<'w, P> {
             chaos_watches: faults.iter().any(|fault| fault.trigger.watches()),
             unseen: Vec::new(),
             watch,
+            stopped: false,
         };
         for node in [NodeId::Chaos, NodeId::Supervisor, NodeId::Client] {
             run.push(Time::ZERO, Coming::Start(node));
@@ -104,9 +108,9 @@ impl<'w, P: Pace> Run<'w, P> {
         run
     }
 
-    /// Whether every request has ended.
+    /// Whether every request has ended, or the watcher has stopped the run.
     pub(super) fn is_over(&self) -> bool {
-        self.open == 0
+        self.open == 0 || self.stopped
     }
 
     pub(super) fn into_trace(self) -> Trace {
@@ -224,6 +228,11 @@ impl<'w, P: Pace> Run<'w, P> {
     }
 
     fn note(&mut self, at: Time, event: Event) {
+        // What else follows from the same step is carried out, but a stopped trace ends with what
+        // stopped it.
+        if self.stopped {
+            return;
+        }
         if matches!(event, Event::Judged { .. } | Event::Failed { .. }) {
             self.open -= 1;
         }
@@ -231,7 +240,7 @@ impl<'w, P: Pace> Run<'w, P> {
             self.unseen.push(event.clone());
         }
         let record = Record { at, event };
-        (self.watch)(&record);
+        self.stopped = (self.watch)(&record).is_break();
         self.trace.push(record);
     }
 

@@ -3,6 +3,8 @@
 //! Jobs run at once, on this thread, and are charged for by the topology's machines. Not tokio's paused
 //! clock: it rounds timers up to a millisecond.
 
+use std::ops::ControlFlow;
+
 use super::physics::{Links, duration};
 use super::run::{Finished, Life, Pace, Run};
 use super::{Setup, Trace};
@@ -17,7 +19,10 @@ use crate::units::{Bytes, DeviceId, Time};
 ///
 /// # Errors
 /// If some request never ends, which is our own bug.
-pub fn simulated(setup: &Setup, watch: &mut dyn FnMut(&Record)) -> anyhow::Result<Trace> {
+pub fn simulated(
+    setup: &Setup,
+    watch: &mut dyn FnMut(&Record) -> ControlFlow<()>,
+) -> anyhow::Result<Trace> {
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()
             .build()

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::Plan;
+use super::expectation::{self, Expectation, ExpectationFile};
 use super::source::{Problem, Problems, Source, To};
 use super::trigger::{Trigger, TriggerFile, Who};
 use crate::fault::FaultKind;
@@ -23,7 +24,9 @@ struct FaultPlanFile {
     #[serde(default)]
     faults: Vec<FaultFile>,
     #[serde(default)]
-    expect: Vec<Expectation>,
+    expect: Vec<ExpectationFile>,
+    #[serde(default)]
+    abort_on_fail: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -46,6 +49,8 @@ pub struct FaultPlan {
     pub seed: Option<u64>,
     pub faults: Vec<Fault>,
     pub expect: Vec<Expectation>,
+    /// Whether a run stops as soon as some expectation cannot be fulfilled any more.
+    pub abort_on_fail: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -55,29 +60,6 @@ pub struct Fault {
     pub what: FaultKind,
     /// How long it lasts; for ever if nothing is said. A crash that ends is a restart.
     pub lasts: Option<Span>,
-}
-
-/// What must hold, faults or not.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub enum Expectation {
-    /// Every request was answered.
-    NoRequestLost,
-    /// Some request failed, and each that did gave a reason with these words in it.
-    FailsWith(String),
-    /// No output of an answer is further from the whole model's.
-    MaxAbsError(f64),
-    /// Every answer names the class that the whole model names.
-    Top1Equal,
-    /// The 99th percentile of latency is within the bound.
-    LatencyP99(Bound),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
-pub enum Bound {
-    AtMost(Span),
-    /// So many times that of the same run without faults.
-    AtMostTimesTwin(f64),
 }
 
 impl Fault {
@@ -114,16 +96,13 @@ impl FaultPlan {
         }
         let faults = file.faults.iter().enumerate();
         let faults = faults.filter_map(|(at, fault)| check.fault(at, fault, requests)).collect();
-        for (at, expectation) in file.expect.iter().enumerate() {
-            check.expectation(at, expectation);
-        }
-        let name = source
-            .path()
-            .file_stem()
-            .map_or_else(String::new, |s| s.to_string_lossy().into_owned());
-        let (requests, seed, expect) = (file.requests, file.seed, file.expect);
-        let problems = check.problems;
-        source.verdict(Some(Self { name, requests, seed, faults, expect }), problems)
+        let mut problems = check.problems;
+        let expect = expectation::checked(source, plan, &file.expect, &mut problems);
+        let name = source.path().file_stem();
+        let name = name.map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        let FaultPlanFile { requests, seed, abort_on_fail, .. } = file;
+        let checked = Self { name, requests, seed, faults, expect, abort_on_fail };
+        source.verdict(Some(checked), problems)
     }
 }
 
@@ -156,23 +135,5 @@ impl Check<'_> {
 
     fn or_report<T>(&mut self, path: &[To<'_>], loaded: Result<T, Refusal>) -> Option<T> {
         loaded.map_err(|refusal| self.problems.push(self.source.refusal(path, refusal))).ok()
-    }
-
-    fn expectation(&mut self, at: usize, expectation: &Expectation) {
-        let path = [To::Field("expect"), To::Item(at)];
-        match expectation {
-            Expectation::MaxAbsError(bound)
-            | Expectation::LatencyP99(Bound::AtMostTimesTwin(bound))
-                if !(bound.is_finite() && *bound >= 0.0) =>
-            {
-                let message = format!("{bound} is no bound");
-                self.problem(&path, message, "give a number that is not negative");
-            }
-            Expectation::NoRequestLost
-            | Expectation::FailsWith(_)
-            | Expectation::MaxAbsError(_)
-            | Expectation::Top1Equal
-            | Expectation::LatencyP99(_) => {}
-        }
     }
 }

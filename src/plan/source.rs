@@ -100,6 +100,11 @@ impl Source {
         Problem { message, fix: fix.into(), span: tree.span.clone() }
     }
 
+    /// The line that the value at a path begins on, counted from one.
+    pub fn line(&self, path: &[To<'_>]) -> usize {
+        self.text[..self.tree.nearest(path).span.start].matches('\n').count() + 1
+    }
+
     /// The value, if nothing was wrong with it.
     pub fn verdict<T>(&self, value: Option<T>, problems: Vec<Problem>) -> Result<T, Problems> {
         match value {

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::verdict::Verdict;
+use super::verdict::{Status, Verdict};
 use crate::event::{Event, Record};
-use crate::plan::Plan;
+use crate::plan::{Percentile, Plan};
 use crate::units::{DeviceId, FaultId, RequestId, Span, StageId, Time};
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -151,7 +151,7 @@ impl Report {
             accuracy: share(fold.right, fold.labelled),
             top1_agreement: share(fold.agreeing, fold.judged),
             max_abs_err: (fold.judged > 0).then_some(fold.max_abs_err),
-            latency_ms: fold.latency(),
+            latency_ms: Latency::of(fold.lives.values().filter_map(|life| life.answered)),
             stages: stages
                 .map(|(id, stage)| fold.stage(StageId(id), &stage.name, stage.code.name()))
                 .collect(),
@@ -174,9 +174,41 @@ impl Report {
         }
     }
 
+    /// The verdict's; a run that nobody judged went as expected.
+    pub fn status(&self) -> Status {
+        self.verdict.as_ref().map_or(Status::Pass, |verdict| verdict.status)
+    }
+
     /// Whether some planned fault never struck.
     pub fn some_fault_never_struck(&self) -> bool {
         self.faults.iter().any(|fault| fault.at_ms.is_none())
+    }
+}
+
+impl Latency {
+    pub(super) fn of(latencies: impl Iterator<Item = Span>) -> Self {
+        let mut histogram = Histogram::<u64>::new(3).expect("three digits are allowed");
+        let mut total = 0.0;
+        for latency in latencies {
+            histogram.record(latency.0).expect("the histogram grows as needed");
+            total += latency.as_millis();
+        }
+        if histogram.is_empty() {
+            return Self::default();
+        }
+        let ms = |which: Percentile| Span(histogram.value_at_quantile(which.share())).as_millis();
+        let [p50, p90, p99, p999] =
+            [Percentile::P50, Percentile::P90, Percentile::P99, Percentile::P999].map(ms);
+        Self { mean: total / histogram.len() as f64, p50, p90, p99, p999 }
+    }
+
+    pub(super) fn at(&self, which: Percentile) -> f64 {
+        match which {
+            Percentile::P50 => self.p50,
+            Percentile::P90 => self.p90,
+            Percentile::P99 => self.p99,
+            Percentile::P999 => self.p999,
+        }
     }
 }
 
@@ -285,20 +317,6 @@ impl Fold {
     fn forget_round(&mut self, request: RequestId, stage: StageId) {
         let round = (request, stage, 0)..=(request, stage, usize::MAX);
         self.open.extract_if(round, |_, _| true).for_each(drop);
-    }
-
-    fn latency(&self) -> Latency {
-        let mut histogram = Histogram::<u64>::new(3).expect("three digits are allowed");
-        for latency in self.lives.values().filter_map(|life| life.answered) {
-            histogram.record(latency.0).expect("the histogram grows as needed");
-        }
-        if histogram.is_empty() {
-            return Latency::default();
-        }
-        let ms = |quantile| Span(histogram.value_at_quantile(quantile)).as_millis();
-        let total: f64 = self.lives.values().filter_map(|l| l.answered).map(Span::as_millis).sum();
-        let mean = total / histogram.len() as f64;
-        Latency { mean, p50: ms(0.5), p90: ms(0.9), p99: ms(0.99), p999: ms(0.999) }
     }
 
     fn stage(&self, id: StageId, name: &str, code: String) -> StageReport {

@@ -109,10 +109,13 @@ fn devices(report: &Report) -> String {
 
 /// Each expectation with a mark, and the verdict.
 pub fn verdict(verdict: &Verdict) -> String {
-    let line = |check: &super::verdict::Check| {
+    let aborted = verdict.aborted_at_ms.map_or(String::new(), |at| {
+        format!(", aborted at {at:.3} ms: what else is expected was not judged")
+    });
+    let mut lines = vec![format!("{}{aborted}", verdict.status)];
+    lines.extend(verdict.checks.iter().map(|check| {
         let mark = if check.holds { "✓" } else { "✗" };
-        format!("  {mark} {}: {}", check.expect, check.seen)
-    };
-    let checks: Vec<String> = verdict.checks.iter().map(line).collect();
-    format!("{}\n{}", verdict.status, checks.join("\n"))
+        format!("  {mark} {check}")
+    }));
+    lines.join("\n")
 }

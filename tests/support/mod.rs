@@ -1,6 +1,7 @@
 //! What several tests need: the shipped files, and runs of them.
 #![allow(dead_code, reason = "each test uses a part of this")]
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ pub(crate) fn setup(plan: &Arc<Plan>, requests: usize) -> Setup {
 }
 
 pub(crate) fn simulate(setup: &Setup) -> Trace {
-    setup.run(Clock::Virtual, &mut |_| {}).expect("the simulation ends")
+    setup.run(Clock::Virtual, &mut |_| ControlFlow::Continue(())).expect("the simulation ends")
 }
 
 /// A device that is gone from the start.

@@ -174,7 +174,7 @@ impl Supervisor {
         if let Some(round) = self.round(id) {
             round.decoder = Some(decoder.clone());
         }
-        let expected = |device| self.health.expected(device, stage);
+        let expected = |device| self.health.expected(device, stage).map(|span| span.0);
         let without = awaited.iter().map(|(_, device)| (*device, expected(*device))).collect();
         for device in awaited.iter().map(|(_, device)| *device).collect::<BTreeSet<_>>() {
             out.send(NodeId::Device(device), Message::Cancel(id));

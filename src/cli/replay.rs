@@ -1,0 +1,42 @@
+//! `kofn replay`: a trace that `kofn run --trace` wrote, as text.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{BadInput, Exit, say};
+use crate::units::{RequestId, Time};
+use crate::view::replay::{self, Filter};
+use crate::view::trace;
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    /// The trace, JSON lines
+    trace: PathBuf,
+    /// Show nothing before this moment, as in 150ms
+    #[arg(long, value_name = "MOMENT")]
+    from: Option<Time>,
+    /// Show nothing after this moment
+    #[arg(long, value_name = "MOMENT")]
+    to: Option<Time>,
+    /// Show only this request, and what happened to devices meanwhile
+    #[arg(long, value_name = "N")]
+    request: Option<usize>,
+}
+
+pub(super) fn replay(args: &ReplayArgs) -> anyhow::Result<Exit> {
+    let path = args.trace.display();
+    let file = File::open(&args.trace)
+        .map_err(|error| BadInput(format!("{path} cannot be read: {error}")))?;
+    let (header, records) = trace::read(&mut BufReader::new(file))
+        .map_err(|unreadable| BadInput(format!("{path}:{unreadable}")))?;
+    let filter = Filter {
+        from: args.from.unwrap_or(Time::ZERO),
+        to: args.to.unwrap_or(Time(u64::MAX)),
+        request: args.request.map(RequestId),
+    };
+    say(&replay::replay(&header, &records, &filter));
+    Ok(Exit::AsExpected)
+}
