@@ -6,6 +6,7 @@ mod outcome;
 mod plan;
 mod replay;
 mod run;
+mod side_by_side;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -68,6 +69,7 @@ enum ClockArg {
 enum Format {
     Text,
     Json,
+    Md,
 }
 
 impl RunOptions {
@@ -90,7 +92,7 @@ impl From<Status> for Exit {
 }
 
 /// How a command ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Exit {
     AsExpected = 0,
     Failed = 1,
