@@ -286,6 +286,7 @@ mod tests {
     }
 
     #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
     #[expect(dead_code, reason = "only its form matters")]
     struct Named {
         name: String,
