@@ -6,6 +6,7 @@ mod outcome;
 mod plan;
 mod replay;
 mod run;
+mod side_by_side;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -69,6 +70,7 @@ enum ClockArg {
 enum Format {
     Text,
     Json,
+    Md,
 }
 
 impl RunOptions {
@@ -91,7 +93,7 @@ impl From<Status> for Exit {
 }
 
 /// How a command ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Exit {
     AsExpected = 0,
     Failed = 1,

@@ -1,6 +1,10 @@
 //! The looking: folds a trace into what people and programs read. Everything here is a pure function of
 //! events and plans; nothing here knows nodes or drivers, and nothing here can ask them.
 
+pub mod check;
+pub mod github;
+pub mod junit;
+pub mod markdown;
 pub mod perfetto;
 pub mod plan_table;
 pub mod replay;

@@ -11,6 +11,7 @@ fn kofn(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_kofn"))
         .current_dir(root())
         .env("NO_COLOR", "1")
+        .env_remove("GITHUB_ACTIONS")
         .args(args)
         .output()
         .expect("the program starts")
@@ -205,6 +206,127 @@ fn written(name: &str, args: &[&str]) -> (Output, String) {
     (output, text)
 }
 
+/// A fault plan that fails its second expectation, on line 4.
+fn failing_plan(folder: &std::path::Path, more: &str) -> String {
+    let path = folder.join("two-die.ron");
+    let topology = support::topology("lenet5");
+    let text = format!(
+        "FaultPlan(topology: {topology:?}, requests: 20, {more}\n\
+         faults: [(at: At(\"10ms\"), who: \"pi-1\", what: Crash),\n\
+         (at: At(\"10ms\"), who: \"pi-2\", what: Crash)],\n\
+         expect: [Top1Equal,\nNoRequestLost])"
+    );
+    std::fs::write(&path, text).expect("written");
+    path.to_str().expect("utf-8").to_owned()
+}
+
+#[test]
+fn two_checks_of_the_same_plans_give_the_same_bytes() {
+    let args = ["check", "fault-plans", "--format", "json"];
+    let (first, second) = (kofn(&args).stdout, kofn(&args).stdout);
+    assert!(first.len() > 1000, "it says something");
+    assert!(first == second, "the reports differ");
+}
+
+#[test]
+fn junit_has_a_suite_a_plan_a_case_an_expectation_and_the_failure_in_full() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let plan = failing_plan(folder.path(), "");
+    let args = ["check", "fault-plans/calm.ron", &plan, "--junit"];
+    let (output, xml) = written("kofn.xml", &args);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(xml.contains(r#"tests="6" skipped="0" failures="1" errors="0""#), "{xml}");
+    assert!(xml.contains(r#"<testsuite name="fault-plans/calm.ron" tests="4""#), "{xml}");
+    assert!(xml.contains(r#"<property name="seed" value="1"/>"#), "{xml}");
+    assert!(xml.contains(r#"<testcase name="no request lost" classname=""#), "{xml}");
+    assert!(xml.contains(r#"<failure message="no request lost: 1 of 20 answered; first"#), "{xml}");
+    assert!(xml.contains("two-die.ron:5\n"), "the failure names its line: {xml}");
+    assert!(xml.contains("to see this again: kofn check"), "{xml}");
+}
+
+#[test]
+fn github_is_shown_the_line_of_the_broken_expectation() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let plan = failing_plan(folder.path(), "");
+    let check = |on: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kofn"));
+        let output = command.env("GITHUB_ACTIONS", on).args(["check", &plan]).output();
+        String::from_utf8(output.expect("the program starts").stdout).expect("utf-8")
+    };
+    let said = check("true");
+    let annotation = said.lines().find(|line| line.starts_with("::error ")).expect("annotated");
+    let expected =
+        format!("::error file={plan},line=5,title=no request lost::no request lost: 1 of");
+    assert!(annotation.starts_with(&expected), "{annotation}");
+    assert!(annotation.contains("%0Ato see this again: kofn check "), "{annotation}");
+    assert!(!check("false").contains("::error"), "only GitHub understands them");
+}
+
+#[test]
+fn markdown_shows_every_plan_in_a_row_and_the_failing_ones_in_full() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let plan = failing_plan(folder.path(), "");
+    let said = stdout(&["check", "fault-plans/calm.ron", &plan, "--format", "md"]);
+    assert!(said.starts_with("## 2 plans: 1 PASS, 1 FAIL\n"), "{said}");
+    assert!(
+        said.contains("| ✅ | `fault-plans/calm.ron` | seed 1 | 4 of 4 | 1000 of 1000 |"),
+        "{said}"
+    );
+    assert!(said.contains("| ❌ | no request lost | 1 of 20 answered | first request #"), "{said}");
+    let run = stdout(&["run", "topologies/lenet5.ron", "--requests", "5", "--format", "md"]);
+    assert!(run.starts_with("## lenet5 · lenet5-fashion · no faults · seed 1: PASS\n"), "{run}");
+}
+
+#[test]
+fn the_worst_of_several_seeds_is_reported_and_repeated_last() {
+    // A link that loses three messages in ten: whether a request is lost is a matter of luck.
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("luck.ron");
+    let topology = support::topology("lenet5");
+    let text = format!(
+        "FaultPlan(topology: {topology:?}, requests: 5, faults: [\
+         (at: At(\"0s\"), who: \"pi\", what: Drop(probability: 0.15))], expect: [NoRequestLost])"
+    );
+    std::fs::write(&path, text).expect("written");
+    let plan = path.to_str().expect("utf-8");
+    let checked = &json(&["check", plan, "--runs", "12", "--seed", "3", "--format", "json"])[0];
+    let seeds: Vec<u64> = (3..15).collect();
+    let alone: Vec<(u64, bool, f64)> = seeds
+        .iter()
+        .map(|seed| {
+            let report =
+                &json(&["check", plan, "--seed", &seed.to_string(), "--format", "json"])[0];
+            let report = &report["report"];
+            let failed = report["verdict"]["status"] == "fail";
+            (*seed, failed, report["latency_ms"]["p99"].as_f64().expect("a number"))
+        })
+        .collect();
+    let failed: Vec<u64> = alone.iter().filter(|run| run.1).map(|run| run.0).collect();
+    assert_eq!(checked["runs"], 12);
+    assert_eq!(checked["failed_seeds"], serde_json::json!(failed));
+    let worst = alone.iter().max_by(|a, b| (a.1, a.2).partial_cmp(&(b.1, b.2)).expect("numbers"));
+    let worst = worst.expect("twelve runs").0;
+    assert_eq!(checked["report"]["seed"], worst);
+    let said = stdout(&["check", plan, "--runs", "12", "--seed", "3"]);
+    assert!(said.contains(&format!("seed {worst}, the worst of 12")), "{said}");
+    if !failed.is_empty() {
+        assert!(said.trim_end().ends_with(&format!("{plan} --seed {worst}")), "{said}");
+    }
+}
+
+#[test]
+fn a_plan_that_aborts_stops_at_the_first_request_lost_and_says_where() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let plan = failing_plan(folder.path(), "abort_on_fail: true,");
+    let output = kofn(&["check", &plan]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).expect("utf-8");
+    assert!(said.contains("FAIL, aborted at 1"), "{said}");
+    assert!(said.contains("✗ no request lost: 1 of 2 answered; first request #1 in fc3"), "{said}");
+    let checks = said.lines().filter(|line| line.contains('✗') || line.contains('✓')).count();
+    assert_eq!(checks, 1, "what was not at an end is not judged: {said}");
+}
+
 #[test]
 fn a_trace_is_read_again_event_by_event() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -286,31 +408,4 @@ fn a_trace_for_perfetto_has_a_track_a_device_and_every_fault() {
     for inside in ["conv1", "decode", "local", "#0"] {
         assert!(of("X").iter().any(|slice| slice["name"] == inside), "{inside}");
     }
-}
-
-/// A fault plan that fails its second expectation, on line 4.
-fn failing_plan(folder: &std::path::Path, more: &str) -> String {
-    let path = folder.join("two-die.ron");
-    let topology = support::topology("lenet5");
-    let text = format!(
-        "FaultPlan(topology: {topology:?}, requests: 20, {more}\n\
-         faults: [(at: At(\"10ms\"), who: \"pi-1\", what: Crash),\n\
-         (at: At(\"10ms\"), who: \"pi-2\", what: Crash)],\n\
-         expect: [Top1Equal,\nNoRequestLost])"
-    );
-    std::fs::write(&path, text).expect("written");
-    path.to_str().expect("utf-8").to_owned()
-}
-
-#[test]
-fn a_plan_that_aborts_stops_at_the_first_request_lost_and_says_where() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let plan = failing_plan(folder.path(), "abort_on_fail: true,");
-    let output = kofn(&["check", &plan]);
-    assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8(output.stdout).expect("utf-8");
-    assert!(said.contains("FAIL, aborted at 1"), "{said}");
-    assert!(said.contains("✗ no request lost: 1 of 2 answered; first request #1 in fc3"), "{said}");
-    let checks = said.lines().filter(|line| line.contains('✗') || line.contains('✓')).count();
-    assert_eq!(checks, 1, "what was not at an end is not judged: {said}");
 }

@@ -31,6 +31,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("comfy_table", &["view"]),
+    ("quick_junit", &["view"]),
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

@@ -1,68 +1,213 @@
 //! `kofn check`: fault plans, or folders of them, as verdicts.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use serde_json::json;
+use indicatif::{ProgressBar, ProgressStyle};
 
+use super::file::write_whole;
 use super::outcome::{self, Outcome};
-use super::run::with_twin;
+use super::side_by_side::{cores, side_by_side};
 use super::{BadInput, ClockArg, Exit, Format, RunOptions, say, shown};
-use crate::drive::Setup;
+use crate::drive::{Clock, Setup, Trace};
 use crate::maths::chance::Seed;
 use crate::plan::{FaultPlan, Plan, Problems};
-use crate::view::text;
+use crate::view::check::{CheckedPlan, closing};
+use crate::view::report::Report;
 use crate::view::verdict::Status;
+use crate::view::{github, junit, markdown};
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     /// Fault-plan files, or folders of them
     #[arg(required = true)]
     paths: Vec<PathBuf>,
+    /// Run each plan so often, each time with the next seed, and report the worst run
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u64).range(1..))]
+    runs: u64,
     #[command(flatten)]
     options: RunOptions,
+    /// Write the verdicts as JUnit XML too
+    #[arg(long, value_name = "OUT")]
+    junit: Option<PathBuf>,
 }
 
 pub(super) fn check(args: &CheckArgs) -> anyhow::Result<Exit> {
-    let files = fault_plans(&args.paths)?;
-    let checked = read_all(&files)?;
-    let mut worst = Exit::AsExpected;
-    let mut seen = Vec::new();
-    for (path, plan, faults) in &checked {
-        let options = &args.options;
-        let requests = outcome::requests(None, Some(faults), plan);
-        let seed = outcome::seed(options.seed, Some(faults));
-        let calm = Setup::new(plan.clone(), requests, Seed(seed))?;
-        let outcome = with_twin(&calm, Some(faults), options.clock())?;
-        if options.format == Format::Text {
-            say(&verdict(path, &outcome, options));
+    let checked = judge_all(args)?;
+    if let Some(path) = &args.junit {
+        write_whole(path, |to| to.write_all(junit::junit(&checked).as_bytes()))?;
+    }
+    match args.options.format {
+        Format::Json => say(&serde_json::to_string_pretty(&checked)?),
+        Format::Md => say(&markdown::checked(&checked)),
+        Format::Text => {
+            checked.iter().for_each(|plan| say(&plan.to_text()));
+            let annotations = github::annotations(&checked);
+            if !annotations.is_empty() && on_github() {
+                say(&annotations);
+            }
+            if let Some(closing) = closing(&checked) {
+                say(&closing);
+            }
         }
-        let file = shown(path);
-        seen.push(json!({ "plan": file, "report": outcome.report }));
-        worst = worst.max(outcome.report.status().into());
     }
-    if args.options.format == Format::Json {
-        say(&serde_json::to_string_pretty(&seen)?);
-    }
-    Ok(worst)
+    Ok(checked.iter().map(CheckedPlan::status).max().unwrap_or(Status::Pass).into())
 }
 
-/// A plan's verdict, and if it is not a pass how to see it again.
-fn verdict(path: &Path, outcome: &Outcome, options: &RunOptions) -> String {
-    let checks = outcome.report.verdict.as_ref().map(text::verdict).unwrap_or_default();
-    let seed = outcome.report.seed;
-    let mut said = format!("{} · seed {seed} · {checks}", shown(path));
-    let never = outcome.report.faults.iter().filter(|fault| fault.at_ms.is_none());
-    for fault in never {
-        said += &format!("\n  ? {} on {} never struck", fault.what, fault.devices.join(", "));
+fn on_github() -> bool {
+    std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true")
+}
+
+/// Runs all plans, each as often as asked, on all cores; the worst run of each.
+fn judge_all(args: &CheckArgs) -> anyhow::Result<Vec<CheckedPlan>> {
+    let plans = read_all(&fault_plans(&args.paths)?)?;
+    let (clock, asked) = (args.options.clock(), args.options.seed);
+    // In real time, runs would slow each other down.
+    let threads = if clock == Clock::Live { 1 } else { cores() };
+    let setups = setups(&plans)?;
+    let bar = bar(plans.len() as u64 * args.runs);
+    let mut verdicts: Vec<Runs> = plans.iter().map(|_| Runs::default()).collect();
+    // A batch at a time, so that no more twins are held than are made use of.
+    for first in (0..args.runs).step_by(threads) {
+        let batch = first..args.runs.min(first + threads as u64);
+        let mut tasks: Vec<Task> = Vec::new();
+        for run in batch {
+            for (at, plan) in plans.iter().enumerate() {
+                let seed = outcome::seed(asked, Some(&plan.faults)).wrapping_add(run);
+                tasks.push(Task { at, plan, seed });
+            }
+        }
+        let twins = twins(&tasks, &setups, clock, threads)?;
+        let reports = side_by_side(&tasks, threads, |task| {
+            let report = task.run(&setups, &twins, clock);
+            bar.inc(1);
+            report
+        });
+        for (task, report) in tasks.iter().zip(reports) {
+            verdicts[task.at].take(report?);
+        }
     }
-    if outcome.report.status() != Status::Pass {
-        let clock = if options.clock == ClockArg::Live { " --clock live" } else { "" };
-        said += &format!("\nto see this again: kofn check {}{clock} --seed {seed}", shown(path));
+    bar.finish_and_clear();
+    Ok(plans.iter().zip(verdicts).map(|(plan, runs)| runs.checked(plan, args)).collect())
+}
+
+/// Plans × runs on stderr, if that is a terminal.
+fn bar(runs: u64) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
     }
-    said
+    let style = ProgressStyle::with_template("checking {wide_bar} {pos}/{len} runs");
+    ProgressBar::new(runs).with_style(style.expect("the template is well formed"))
+}
+
+/// A fault plan that was read.
+struct Read {
+    path: PathBuf,
+    topology: PathBuf,
+    plan: Arc<Plan>,
+    faults: FaultPlan,
+}
+
+/// What plans for the same topology share: all that does not depend on the seed.
+type SetupKey = (PathBuf, usize);
+
+impl Read {
+    fn setup(&self) -> SetupKey {
+        (self.topology.clone(), outcome::requests(None, Some(&self.faults), &self.plan))
+    }
+}
+
+fn setups(plans: &[Read]) -> anyhow::Result<BTreeMap<SetupKey, Setup>> {
+    let mut setups = BTreeMap::new();
+    for plan in plans {
+        let key = plan.setup();
+        if !setups.contains_key(&key) {
+            setups.insert(key.clone(), Setup::new(plan.plan.clone(), key.1, Seed(0))?);
+        }
+    }
+    Ok(setups)
+}
+
+/// One run of one plan.
+struct Task<'t> {
+    /// Which plan.
+    at: usize,
+    plan: &'t Read,
+    seed: u64,
+}
+
+type Twins = BTreeMap<(SetupKey, u64), Trace>;
+
+/// The runs without faults, each once for all plans that it is the twin of.
+fn twins(
+    tasks: &[Task<'_>],
+    setups: &BTreeMap<SetupKey, Setup>,
+    clock: Clock,
+    threads: usize,
+) -> anyhow::Result<Twins> {
+    let with_faults = tasks.iter().filter(|task| !task.plan.faults.faults.is_empty());
+    let mut keys: Vec<(SetupKey, u64)> =
+        with_faults.map(|task| (task.plan.setup(), task.seed)).collect();
+    keys.sort();
+    keys.dedup();
+    let traces = side_by_side(&keys, threads, |(key, seed)| {
+        let calm = Setup { seed: Seed(*seed), ..setups[key].clone() };
+        calm.run(clock, &mut |_| ControlFlow::Continue(()))
+    });
+    keys.into_iter().zip(traces).map(|(key, trace)| Ok((key, trace?))).collect()
+}
+
+impl Task<'_> {
+    fn run(
+        &self,
+        setups: &BTreeMap<SetupKey, Setup>,
+        twins: &Twins,
+        clock: Clock,
+    ) -> anyhow::Result<Report> {
+        let key = self.plan.setup();
+        let calm = Setup { seed: Seed(self.seed), ..setups[&key].clone() };
+        let twin = twins.get(&(key, self.seed));
+        Ok(Outcome::of(&calm, Some(&self.plan.faults), twin, clock, &mut |_| {})?.report)
+    }
+}
+
+/// The runs of one plan so far.
+#[derive(Default)]
+struct Runs {
+    runs: usize,
+    failed_seeds: Vec<u64>,
+    worst: Option<Report>,
+}
+
+impl Runs {
+    fn take(&mut self, report: Report) {
+        self.runs += 1;
+        if report.status() == Status::Fail {
+            self.failed_seeds.push(report.seed);
+        }
+        if self.worst.as_ref().is_none_or(|worst| badness(&report, worst).is_gt()) {
+            self.worst = Some(report);
+        }
+    }
+
+    fn checked(self, read: &Read, args: &CheckArgs) -> CheckedPlan {
+        let report = self.worst.expect("every plan runs at least once");
+        let clock = if args.options.clock == ClockArg::Live { " --clock live" } else { "" };
+        let plan = shown(&read.path);
+        let again = format!("kofn check {plan}{clock} --seed {}", report.seed);
+        CheckedPlan { plan, runs: self.runs, failed_seeds: self.failed_seeds, report, again }
+    }
+}
+
+/// First by status, then by how slow the slow ones are.
+fn badness(one: &Report, other: &Report) -> Ordering {
+    let slow = one.latency_ms.p99.total_cmp(&other.latency_ms.p99);
+    one.status().cmp(&other.status()).then(slow)
 }
 
 /// The files named, and the `.ron` files of folders named, in order.
@@ -88,10 +233,8 @@ fn fault_plans(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-type Checked = (PathBuf, Arc<Plan>, FaultPlan);
-
 /// Reads all before running any; plans for the same topology share it.
-fn read_all(files: &[PathBuf]) -> Result<Vec<Checked>, Problems> {
+fn read_all(files: &[PathBuf]) -> Result<Vec<Read>, Problems> {
     let mut topologies: BTreeMap<PathBuf, Arc<Plan>> = BTreeMap::new();
     let mut read = |path: &Path| {
         let topology = FaultPlan::topology_of(path)?;
@@ -99,9 +242,9 @@ fn read_all(files: &[PathBuf]) -> Result<Vec<Checked>, Problems> {
             Some(plan) => plan.clone(),
             None => Arc::new(Plan::read(&topology)?),
         };
-        topologies.insert(topology, plan.clone());
+        topologies.insert(topology.clone(), plan.clone());
         let faults = FaultPlan::read(path, &plan)?;
-        Ok((path.to_owned(), plan, faults))
+        Ok(Read { path: path.to_owned(), topology, plan, faults })
     };
     files.iter().map(|path| read(path)).collect()
 }

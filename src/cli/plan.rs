@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::{Exit, Format, say};
+use super::{Exit, say};
 use crate::plan::Plan;
 use crate::view::plan_table::PlanView;
 
@@ -14,14 +14,20 @@ pub(super) struct PlanArgs {
     topology: PathBuf,
     /// How to print it on stdout
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    format: PlanFormat,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum PlanFormat {
+    Text,
+    Json,
 }
 
 pub(super) fn plan(args: &PlanArgs) -> anyhow::Result<Exit> {
     let view = PlanView::of(&Plan::read(&args.topology)?);
     say(&match args.format {
-        Format::Text => view.to_text(),
-        Format::Json => serde_json::to_string_pretty(&view)?,
+        PlanFormat::Text => view.to_text(),
+        PlanFormat::Json => serde_json::to_string_pretty(&view)?,
     });
     Ok(Exit::AsExpected)
 }

@@ -16,7 +16,7 @@ use crate::event::{Event, Record};
 use crate::maths::chance::Seed;
 use crate::plan::{FaultPlan, Plan};
 use crate::view::trace::Header;
-use crate::view::{perfetto, text, trace};
+use crate::view::{markdown, perfetto, text, trace};
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
@@ -60,13 +60,14 @@ fn tell(args: &RunArgs, header: &Header, outcome: &Outcome) -> anyhow::Result<Ex
     match format {
         Format::Json => say(&serde_json::to_string_pretty(report)?),
         Format::Text => say(&text::report(&header.headline(), report)),
+        Format::Md => say(&markdown::report(&header.headline(), report)),
     }
     let exit = Exit::from(report.status());
     if exit != Exit::AsExpected {
         let again = format!("to see this again: {}", command_again(args, report.seed));
         match format {
             Format::Json => eprintln!("{again}"),
-            Format::Text => say(&format!("\n{again}")),
+            Format::Text | Format::Md => say(&format!("\n{again}")),
         }
     }
     Ok(exit)
@@ -85,11 +86,7 @@ fn command_again(args: &RunArgs, seed: u64) -> String {
 }
 
 /// Runs a plan after its twin, if there are faults, with a progress bar for each.
-pub(super) fn with_twin(
-    calm: &Setup,
-    faults: Option<&FaultPlan>,
-    clock: Clock,
-) -> anyhow::Result<Outcome> {
+fn with_twin(calm: &Setup, faults: Option<&FaultPlan>, clock: Clock) -> anyhow::Result<Outcome> {
     let has_faults = faults.is_some_and(|plan| !plan.faults.is_empty());
     let twin = has_faults.then(|| {
         watched(calm, "first without faults", |seen| {

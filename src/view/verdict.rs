@@ -1,6 +1,6 @@
 //! The verdict: each expectation of a fault plan against what was seen.
 //!
-//! One file a group of expectations; each gives a [`Finding`]: what was seen, and if the expectation
+//! One file a group of expectations; each gives a `Finding`: what was seen, and if the expectation
 //! is broken where and since when.
 
 mod answers;
