@@ -263,7 +263,7 @@ proptest! {
 }
 
 /// Graphs that branch and join, and how many layers they have.
-const BRANCHES: [(&str, usize); 14] = [
+const BRANCHES: [(&str, usize); 17] = [
     // A residual; then residuals of residuals.
     ("in x[1, 4, 5, 5]; w[4, 4, 3, 3]; c = Conv(x, w, pads=[1, 1, 1, 1]); y = Add(c, x); out y", 1),
     (
@@ -317,6 +317,10 @@ const BRANCHES: [(&str, usize); 14] = [
     ("in x[6, 8]; in z[8, 6]; p[8, 8]; a = MatMul(x, p); y = MatMul(a, z); out y", 1),
     // An open batch is one.
     ("in x[-1, 8]; p[8, 8]; y = MatMul(x, p); out y", 1),
+    // Outputs that depend on no input: beside a layer, twice, alone.
+    ("in x[6, 8]; p[8, 8]; y = MatMul(x, p); z = Relu(p); out y, z", 1),
+    ("in x[6, 8]; p[8, 8]; y = MatMul(x, p); z = Relu(p); out z, p, y, z", 1),
+    ("in x[6, 8]; p[8, 8]; z = Relu(p); out z", 0),
 ];
 
 #[test]
