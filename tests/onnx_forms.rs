@@ -120,7 +120,7 @@ fn wherever_a_file_keeps_its_weights_the_layers_and_the_answers_are_the_same() {
          r = Relu(conv); f = Flatten(r); fc = Gemm(f, v, c, transB=1); out fc",
     );
     let inputs: Vec<Tensor> = graph.draw_inputs().into_iter().map(Into::into).collect();
-    let seen = [Form::Raw, Form::Floats, Form::Nodes, Form::Inputs].map(|form| {
+    let seen = [Form::Raw, Form::Floats, Form::Nodes, Form::Beside, Form::Inputs].map(|form| {
         let plan = plan(&graph, form, "0FLOP").expect("a plan");
         answers_rightly(&graph, &plan).unwrap_or_else(|why| panic!("{form:?}: {why}"));
         let layers = plan.network.layers.clone().into_iter();
@@ -353,5 +353,41 @@ fn depthwise_layers_and_layers_below_the_limit_stay_with_the_supervisor() {
         assert_eq!(found, locals, "below {limit}");
         assert_eq!(plan.stages.len() + locals.len(), 3, "a layer is coded or says why it is not");
         answers_rightly(&graph, &plan).unwrap_or_else(|why| panic!("below {limit}: {why}"));
+    }
+}
+
+/// Layers that tract splits in two, and what the parts are called.
+const SPLIT: [(&str, [&str; 3]); 2] = [
+    (
+        "in x[6, 8]; p[8, 8]; q[16, 8]; h = MatMul(x, p); k = Concat(x, h, axis=1); \
+         y = MatMul(k, q); out y",
+        ["h", "y", "y#2"],
+    ),
+    (
+        "in x[6, 8]; p[8, 16]; q[8, 8]; h = MatMul(x, p); a, b = Split(h, axis=1); \
+         y = MatMul(a, q); z = Add(y, b); out z",
+        ["h", "h#2", "y"],
+    ),
+];
+
+#[test]
+fn the_parts_of_a_layer_that_tract_splits_are_called_as_the_layer_is() {
+    for (text, names) in SPLIT {
+        let plan = plan(&Graph::of(text), Form::Raw, "0FLOP").expect(text);
+        let mut found: Vec<&str> = plan.network.layers.iter().map(|l| l.name.as_str()).collect();
+        found.sort_unstable();
+        assert_eq!(found, names, "{text}");
+    }
+}
+
+#[test]
+fn a_convolution_stays_local_for_an_operand_that_is_an_input_and_says_which() {
+    let bias = "in x[1, 4, 5, 5]; in b[4]; w[4, 4, 3, 3]; y = Conv(x, w, b); out y";
+    let weights = "in x[1, 4, 5, 5]; in w[4, 4, 3, 3]; y = Conv(x, w); out y";
+    for (text, why) in
+        [(bias, "its bias is not constant"), (weights, "its weights are not constant")]
+    {
+        let plan = plan(&Graph::of(text), Form::Raw, "0FLOP").expect(text);
+        assert_eq!(plan.network.uncodable, [("y".to_owned(), why.to_owned())], "{text}");
     }
 }

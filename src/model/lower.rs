@@ -58,9 +58,14 @@ fn shape(graph: &TypedModel, outlet: OutletId) -> Result<Vec<usize>, String> {
     Ok(shape.to_vec())
 }
 
-fn constant(graph: &TypedModel, outlet: OutletId) -> Result<ndarray::ArrayD<f32>, String> {
+/// A constant operand, called `what`.
+fn constant(
+    graph: &TypedModel,
+    outlet: OutletId,
+    what: &str,
+) -> Result<ndarray::ArrayD<f32>, String> {
     let fact = graph.outlet_fact(outlet).map_err(|error| error.to_string())?;
-    let tensor = fact.konst.as_ref().ok_or("its weights are not constant")?;
+    let tensor = fact.konst.as_ref().ok_or_else(|| format!("its {what} not constant"))?;
     let view = tensor.to_plain_array_view::<f32>().map_err(|error| error.to_string())?;
     Ok(view.to_owned())
 }
@@ -97,8 +102,9 @@ fn convolution(graph: &TypedModel, node: &TypedNode, conv: &Conv) -> Result<Lowe
     let positions: usize = output_space.iter().product();
     let (groups, rows) = (conv.group, spec.output_channels / conv.group);
     let kernel_size: usize = spec.kernel_shape.iter().product();
-    let weights: Vec<f32> = constant(graph, node.inputs[1])?.iter().copied().collect();
-    let bias = constant(graph, node.inputs[2])?;
+    let weights: Vec<f32> =
+        constant(graph, node.inputs[1], "weights are")?.iter().copied().collect();
+    let bias = constant(graph, node.inputs[2], "bias is")?;
     let bias: Vec<f32> = match bias.len() {
         1 => vec![*bias.first().expect("one element"); groups * rows],
         _ => bias.iter().copied().collect(),
@@ -147,7 +153,7 @@ fn matrix_product(
     let activation = 1 - weights;
     let x = shape(graph, node.inputs[activation])?;
     let y = shape(graph, OutletId::new(node.id, 0))?;
-    let w = constant(graph, node.inputs[weights])?;
+    let w = constant(graph, node.inputs[weights], "weights are")?;
     if einsum.q_params.is_some() {
         return Err("quantised products are not coded".to_owned());
     }

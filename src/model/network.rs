@@ -106,11 +106,15 @@ impl Whole {
 ///
 /// PyTorch writes `/path/of/module/Operator`; tract appends the parts it split an operator into.
 fn title(node: &str) -> String {
+    let node = SPLITS.iter().fold(node, |node, split| node.split(split).next().unwrap_or(node));
     match node.trim_start_matches('/').rsplit_once('/') {
         Some((module, _operator)) => module.to_owned(),
         None => node.trim_end_matches(".ab").to_owned(),
     }
 }
+
+/// What tract writes before the axis and the range of a part.
+const SPLITS: [&str; 2] = [".concat-einsum-", ".split-over-"];
 
 fn unique(names: &mut BTreeMap<String, usize>, title: &str) -> String {
     let seen = names.entry(title.to_owned()).and_modify(|seen| *seen += 1).or_insert(1);
@@ -126,5 +130,7 @@ mod tests {
         assert_eq!(title("/fc1/Gemm.ab"), "fc1");
         assert_eq!(title("/blocks.0/q/MatMul"), "blocks.0/q");
         assert_eq!(title("Gemm_12.ab"), "Gemm_12");
+        assert_eq!(title("/head/MatMul.split-over-2.0..8"), "head");
+        assert_eq!(title("Gemm_12.ab.concat-einsum-k.0..8"), "Gemm_12");
     }
 }

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use ndarray::ArrayD;
 use prost::Message;
 use tract_onnx::pb::attribute_proto::AttributeType;
+use tract_onnx::pb::tensor_proto::DataLocation;
 use tract_onnx::pb::tensor_shape_proto::{Dimension as Dim, dimension::Value as Size};
 use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
-    TensorShapeProto, TypeProto, ValueInfoProto, type_proto,
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
+    TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, type_proto,
 };
 
 /// A graph whose nodes are called as their outputs are.
@@ -33,6 +34,8 @@ pub(crate) enum Form {
     Floats,
     /// In nodes without inputs.
     Nodes,
+    /// As bytes in files beside the model's.
+    Beside,
     /// As bytes, and named among the inputs too, as IR 3 demands.
     Inputs,
 }
@@ -65,6 +68,11 @@ impl Graph {
 
     /// Writes `model.onnx` into a folder.
     pub(crate) fn write(&self, form: Form, folder: &Path) -> PathBuf {
+        if form == Form::Beside {
+            for (name, values) in &self.constants {
+                std::fs::write(folder.join(name), bytes(values)).expect("weights are written");
+            }
+        }
         let file = folder.join("model.onnx");
         std::fs::write(&file, self.model(form).encode_to_vec()).expect("a model is written");
         file
@@ -125,7 +133,7 @@ fn node(output: &str, formula: &str) -> NodeProto {
         name: output.to_owned(),
         op_type: op.to_owned(),
         input: inputs.into_iter().map(str::to_owned).collect(),
-        output: vec![output.to_owned()],
+        output: parts(output).into_iter().map(str::to_owned).collect(),
         attribute: attributes.into_iter().map(attribute).collect(),
         ..NodeProto::default()
     }
@@ -161,15 +169,22 @@ fn numbers(dims: &[i64], salt: u64) -> ArrayD<f32> {
 // ONNX in, as its schema has it.
 
 fn tensor(name: &str, values: &ArrayD<f32>, form: Form) -> TensorProto {
-    let floats = values.iter().copied();
     let dims = values.shape().iter().map(|dim| *dim as i64).collect();
     let tensor = TensorProto { name: name.to_owned(), dims, data_type: 1, ..Default::default() };
     match form {
-        Form::Floats => TensorProto { float_data: floats.collect(), ..tensor },
-        Form::Raw | Form::Nodes | Form::Inputs => {
-            TensorProto { raw_data: floats.flat_map(f32::to_le_bytes).collect(), ..tensor }
+        Form::Floats => TensorProto { float_data: values.iter().copied().collect(), ..tensor },
+        Form::Beside => {
+            let location =
+                StringStringEntryProto { key: "location".to_owned(), value: name.to_owned() };
+            let data_location = Some(DataLocation::External as i32);
+            TensorProto { external_data: vec![location], data_location, ..tensor }
         }
+        Form::Raw | Form::Nodes | Form::Inputs => TensorProto { raw_data: bytes(values), ..tensor },
     }
+}
+
+fn bytes(values: &ArrayD<f32>) -> Vec<u8> {
+    values.iter().copied().flat_map(f32::to_le_bytes).collect()
 }
 
 fn constant(tensor: TensorProto) -> NodeProto {
