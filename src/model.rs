@@ -13,6 +13,7 @@ mod lower;
 mod network;
 mod onnx;
 mod segment;
+mod sound;
 pub mod synthetic;
 
 pub use network::{Layer, Network, Whole};
