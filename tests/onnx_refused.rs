@@ -7,7 +7,7 @@ use graph::{Form, Graph};
 use kofn::model::Network;
 
 /// Models that cannot be run, and what the message must say.
-const REFUSED: [(&str, &str); 37] = [
+const REFUSED: [(&str, &str); 50] = [
     // Operators.
     ("in x[1, 8]; odd = Frobnicate(x); out odd", r#""odd""#),
     ("in x[1, 8]; odd = Frobnicate(x); y = Relu(odd); out y", r#""odd""#),
@@ -19,7 +19,14 @@ const REFUSED: [(&str, &str); 37] = [
     ("in x[2, 6]; w[5, 7]; odd = Gemm(x, w); out odd", r#""odd""#),
     ("in x[2, 6]; w[6, 7]; c[6]; odd = Gemm(x, w, c); out odd", r#""odd""#),
     ("in x[2, 6]; w[5, 7]; odd = MatMul(x, w); out odd", r#""odd""#),
+    ("in x[1, 6, 8]; in u[7]; odd = Add(x, u); out odd", r#"node "odd" gives"#),
+    ("in x[1, 6, 8]; in u[7]; odd = Add(x, u); out odd", "its operands do not fit"),
+    ("in x[1, 6, 8]; c[7]; odd = Add(x, c); y = Relu(odd); out y", "its operands do not fit"),
     // Groups.
+    (
+        "in x[1, 4, 5, 5]; w[5, 2, 3, 3]; odd = Conv(x, w, group=2); out odd",
+        r#"node "odd": its 5 "#,
+    ),
     (
         "in x[1, 4, 5, 5]; w[4, 4, 3, 3]; odd = Conv(x, w, group=0); out odd",
         r#"node "odd": its group"#,
@@ -51,6 +58,7 @@ const REFUSED: [(&str, &str); 37] = [
         r#"node "odd": its kernel_shape and its pads are for different numbers of axes"#,
     ),
     // Values from nowhere, from two nodes, and from each other.
+    ("in x[1, 8]; y = Add(x, nowhere); out y", r#"node "y" reads "nowhere", which nothing gives"#),
     ("in x[1, 8]; y = Relu(x); out nowhere", r#"nothing gives the output "nowhere""#),
     ("in x[1, 8]; y = Relu(x)", "it has no outputs"),
     (
@@ -70,6 +78,19 @@ const REFUSED: [(&str, &str); 37] = [
     ("in picture[1, 3, -1]; y = Relu(picture); out y", r#""picture""#),
     ("in picture[1, 3, 0]; y = Relu(picture); out y", r#""picture""#),
     ("in picture[0, 3]; y = Relu(picture); out y", r#""picture""#),
+    ("in vast[1, 1099511627776, 1099511627776]; y = Relu(vast); out y", VAST),
+    ("in vast[268435457]; y = Relu(vast); out y", VAST),
+    ("in x[1, 1, 5]; w[4, 1, 3]; odd = Conv(x, w, pads=[268435456, 0]); out odd", r#""odd" gives"#),
+    // Nothing to compute: a kernel larger than its input, no columns.
+    ("in x[1, 4, 5, 5]; w[4, 4, 7, 7]; odd = Conv(x, w); out odd", r#"node "odd" gives"#),
+    ("in x[1, 4, 5, 5]; w[4, 4, 7, 7]; odd = Conv(x, w); y = Relu(odd); out y", NOTHING),
+    ("in x[1, 4, 5, 5]; odd = MaxPool(x, kernel_shape=[7, 7]); out odd", BEYOND),
+    (
+        "in x[1, 4, 5, 5]; odd = AveragePool(x, kernel_shape=[5, 7], strides=[2, 2], ceil_mode=1);
+         out odd",
+        BEYOND,
+    ),
+    ("in x[6, 8]; w[8, 0]; odd = MatMul(x, w); out odd", NOTHING),
     // ONNX allows both; tract multiplies no two vectors, and forgets the type of such an input.
     ("in x[5]; w[5]; odd = MatMul(x, w); out odd", r#""odd""#),
     ("in picture[1, 8]; y = Relu(picture); out y, picture", r#""picture""#),
@@ -79,6 +100,9 @@ const ODD_KERNEL: &str = r#"node "odd": its kernel_shape must be at least 1"#;
 const ODD_STRIDES: &str = r#"node "odd": its strides must be at least 1"#;
 const ODD_AXES: &str = r#"node "odd": its weights and its "#;
 const WAITS: &str = r#"node "odd" waits for its own output"#;
+const VAST: &str = r#"input "vast" of shape "#;
+const BEYOND: &str = r#"node "odd": its kernel is larger than its input"#;
+const NOTHING: &str = "there is nothing in it";
 
 /// Why a model is refused.
 fn refusal(graph: &Graph) -> Option<String> {

@@ -57,10 +57,14 @@ impl Network {
         let order = graph
             .eval_order()
             .map_err(|error| Unusable::because("the graph cannot be ordered", &error))?;
+        all_are_concrete(&graph, &order)?;
         for node in order {
             let mut name = || unique(&mut names, &title(&graph.node(node).name));
             match lower(&graph, node) {
                 Lowered::NotLinear => {}
+                Lowered::Impossible(why) => {
+                    return Err(Unusable(format!("node \"{}\": {why}", graph.node(node).name)));
+                }
                 Lowered::Local(why) => uncodable.push((name(), why)),
                 Lowered::Layer { kind, op, weights, bias } => layers.push(Layer {
                     name: name(),
@@ -100,6 +104,19 @@ impl Whole {
     pub fn run(&self, inputs: &[maths::Tensor]) -> Result<Vec<maths::Tensor>, Unusable> {
         self.0.run(inputs)
     }
+}
+
+/// Everything that is computed has a shape that can be planned for.
+fn all_are_concrete(graph: &TypedModel, order: &[usize]) -> Result<(), Unusable> {
+    for node in order.iter().map(|node| graph.node(*node)) {
+        for (slot, outlet) in node.outputs.iter().enumerate() {
+            // A constant may be empty: what an operator is told to do without.
+            if outlet.fact.konst.is_none() {
+                onnx::concrete_shape(graph, OutletId::new(node.id, slot))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A node's name as a person would say the layer: `/fc1/Gemm.ab` is `fc1`.

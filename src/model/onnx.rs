@@ -75,10 +75,20 @@ fn concrete_input(model: &InferenceModel, input: usize) -> TractResult<Inference
         }
     });
     let dims: Vec<usize> = dims.collect::<TractResult<_>>()?;
+    ensure!(!is_vast(&dims), "input \"{name}\" of shape {dims:?} is {VAST}");
     Ok(InferenceFact::dt_shape(dt, dims))
 }
 
-/// The shape of a value in the graph.
+fn is_vast(dims: &[usize]) -> bool {
+    let elements = dims.iter().try_fold(1usize, |product, dim| product.checked_mul(*dim));
+    elements.is_none_or(|elements| elements > ELEMENTS_MAX)
+}
+
+/// 1 GiB of `f32`: more than any model's input, and it still fits in memory.
+const ELEMENTS_MAX: usize = 1 << 28;
+const VAST: &str = "too large: kofn takes values of 2^28 numbers at most";
+
+/// The shape of a value in the graph, which is neither empty nor vast.
 pub(super) fn concrete_shape(graph: &TypedModel, outlet: OutletId) -> Result<Vec<usize>, Unusable> {
     let fact = graph
         .outlet_fact(outlet)
@@ -88,7 +98,13 @@ pub(super) fn concrete_shape(graph: &TypedModel, outlet: OutletId) -> Result<Vec
         Err(Unusable(format!("node \"{name}\" gives {:?}: {why}", fact.shape)))
     };
     match fact.shape.as_concrete() {
+        Some(dims) if dims.contains(&0) => refused("there is nothing in it"),
+        Some(dims) if is_vast(dims) => refused(&format!("it is {VAST}")),
         Some(dims) => Ok(dims.to_vec()),
+        // What is neither a number nor depends on one is an axis broadcast to two sizes.
+        None if fact.shape.iter().all(|dim| dim.symbols().is_empty()) => {
+            refused("its operands do not fit")
+        }
         None => refused("its shape depends on the data, which kofn cannot plan for"),
     }
 }
