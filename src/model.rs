@@ -12,6 +12,7 @@ pub mod linear;
 mod lower;
 mod network;
 mod onnx;
+mod prelu;
 mod segment;
 mod sound;
 pub mod synthetic;

@@ -263,7 +263,7 @@ proptest! {
 }
 
 /// Graphs that branch and join, and how many layers they have.
-const BRANCHES: [(&str, usize); 17] = [
+const BRANCHES: [(&str, usize); 19] = [
     // A residual; then residuals of residuals.
     ("in x[1, 4, 5, 5]; w[4, 4, 3, 3]; c = Conv(x, w, pads=[1, 1, 1, 1]); y = Add(c, x); out y", 1),
     (
@@ -321,6 +321,9 @@ const BRANCHES: [(&str, usize); 17] = [
     ("in x[6, 8]; p[8, 8]; y = MatMul(x, p); z = Relu(p); out y, z", 1),
     ("in x[6, 8]; p[8, 8]; y = MatMul(x, p); z = Relu(p); out z, p, y, z", 1),
     ("in x[6, 8]; p[8, 8]; z = Relu(p); out z", 0),
+    // A slope for each channel, and one for each place on the last axis.
+    ("in x[1, 4, 5, 5]; w[4, 4, 3, 3]; s[4, 1, 1]; c = Conv(x, w); y = PRelu(c, s); out y", 1),
+    ("in x[1, 4, 5, 5]; w[4, 4, 3, 3]; s[3]; c = Conv(x, w); y = PRelu(c, s); out y", 1),
 ];
 
 #[test]

@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
+use tract_onnx::Onnx;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::tract_hir::internal::*;
 
-use super::{Unusable, guard, sound};
+use super::{Unusable, guard, prelu, sound};
 
 /// Reads and types the model in a file.
 pub(super) fn open(path: &Path) -> Result<TypedModel, Unusable> {
     let shown = path.display();
     guarded(&format!("{shown} is not a model kofn can run"), || {
-        let proto = tract_onnx::onnx().proto_model_for_path(path)?;
+        let proto = parser().proto_model_for_path(path)?;
         typed(&proto, path.parent().and_then(Path::to_str))
     })
 }
@@ -19,6 +20,13 @@ pub(super) fn open(path: &Path) -> Result<TypedModel, Unusable> {
 /// Types a model that was made in memory.
 pub(super) fn from_proto(proto: &ModelProto) -> Result<TypedModel, Unusable> {
     guarded("the synthetic model does not type", || typed(proto, None))
+}
+
+/// tract's, but for operators that it reads as another version of ONNX has them.
+fn parser() -> Onnx {
+    let mut parser = tract_onnx::onnx();
+    parser.op_register.insert("PRelu", prelu::prelu);
+    parser
 }
 
 /// Runs tract on input nobody has checked: its errors, and its panics, become one message.
@@ -36,7 +44,7 @@ fn guarded(
 /// Types a sound model; weights in files of their own are looked for in the folder.
 fn typed(proto: &ModelProto, folder: Option<&str>) -> TractResult<TypedModel> {
     proto.graph.as_ref().map_or(Ok(()), sound::sound).map_err(TractError::msg)?;
-    let parsed = tract_onnx::onnx().parse(proto, folder)?;
+    let parsed = parser().parse(proto, folder)?;
     ensure!(parsed.unresolved_inputs.is_empty(), "nothing gives {:?}", parsed.unresolved_inputs);
     let mut model = parsed.model;
     for input in 0..model.inputs.len() {

@@ -38,6 +38,7 @@ fn operator(node: &NodeProto, x: &[&ArrayD<f64>]) -> ArrayD<f64> {
         "Gemm" => gemm(node, x[0], x[1], x.get(2).copied()),
         "MatMul" => product(x[0], x[1]),
         "Add" => broadcast(x[0], x[1], |a, b| a + b),
+        "PRelu" => broadcast(x[0], x[1], |x, slope| if x < 0.0 { slope * x } else { x }),
         "Relu" => x[0].mapv(|x| x.max(0.0)),
         "Transpose" => {
             let perm = &attribute_of(node, "perm").expect("a permutation").ints;
