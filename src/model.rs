@@ -12,9 +12,11 @@ pub mod linear;
 mod lower;
 mod network;
 mod onnx;
+mod prelu;
 pub mod probe;
 mod segment;
 pub mod sketch;
+mod sound;
 pub mod synthetic;
 pub mod witness;
 

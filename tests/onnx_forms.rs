@@ -1,6 +1,8 @@
 //! However a layer is written in ONNX, and whatever stands around it, a coded fleet that lost a
 //! device answers as tract's whole model does, and as ONNX's definitions do in `f64`.
 
+#[path = "support/definitions.rs"]
+mod definitions;
 #[path = "support/fleet.rs"]
 mod fleet;
 #[path = "support/graph.rs"]
@@ -118,7 +120,7 @@ fn wherever_a_file_keeps_its_weights_the_layers_and_the_answers_are_the_same() {
          r = Relu(conv); f = Flatten(r); fc = Gemm(f, v, c, transB=1); out fc",
     );
     let inputs: Vec<Tensor> = graph.draw_inputs().into_iter().map(Into::into).collect();
-    let seen = [Form::Raw, Form::Floats, Form::Nodes, Form::Inputs].map(|form| {
+    let seen = [Form::Raw, Form::Floats, Form::Nodes, Form::Beside, Form::Inputs].map(|form| {
         let plan = plan(&graph, form, "0FLOP").expect("a plan");
         answers_rightly(&graph, &plan).unwrap_or_else(|why| panic!("{form:?}: {why}"));
         let layers = plan.network.layers.clone().into_iter();
@@ -261,7 +263,7 @@ proptest! {
 }
 
 /// Graphs that branch and join, and how many layers they have.
-const BRANCHES: [(&str, usize); 14] = [
+const BRANCHES: [(&str, usize); 19] = [
     // A residual; then residuals of residuals.
     ("in x[1, 4, 5, 5]; w[4, 4, 3, 3]; c = Conv(x, w, pads=[1, 1, 1, 1]); y = Add(c, x); out y", 1),
     (
@@ -315,6 +317,13 @@ const BRANCHES: [(&str, usize); 14] = [
     ("in x[6, 8]; in z[8, 6]; p[8, 8]; a = MatMul(x, p); y = MatMul(a, z); out y", 1),
     // An open batch is one.
     ("in x[-1, 8]; p[8, 8]; y = MatMul(x, p); out y", 1),
+    // Outputs that depend on no input: beside a layer, twice, alone.
+    ("in x[6, 8]; p[8, 8]; y = MatMul(x, p); z = Relu(p); out y, z", 1),
+    ("in x[6, 8]; p[8, 8]; y = MatMul(x, p); z = Relu(p); out z, p, y, z", 1),
+    ("in x[6, 8]; p[8, 8]; z = Relu(p); out z", 0),
+    // A slope for each channel, and one for each place on the last axis.
+    ("in x[1, 4, 5, 5]; w[4, 4, 3, 3]; s[4, 1, 1]; c = Conv(x, w); y = PRelu(c, s); out y", 1),
+    ("in x[1, 4, 5, 5]; w[4, 4, 3, 3]; s[3]; c = Conv(x, w); y = PRelu(c, s); out y", 1),
 ];
 
 #[test]
@@ -350,60 +359,38 @@ fn depthwise_layers_and_layers_below_the_limit_stay_with_the_supervisor() {
     }
 }
 
-/// Models that cannot be run, and whom the message must name.
-const REFUSED: [(&str, &str); 16] = [
-    ("in x[1, 8]; odd = Frobnicate(x); out odd", "odd"),
-    ("in x[1, 8]; odd = Frobnicate(x); y = Relu(odd); out y", "odd"),
-    ("in x[1, 4, 5, 5]; w[4, 4, 3]; odd = Conv(x, w); out odd", "odd"),
-    ("in x[1, 4, 5, 5]; w[4, 4, 3, 3, 3]; odd = Conv(x, w); out odd", "odd"),
-    ("in x[1, 4, 5, 5]; w[4, 3, 3, 3]; odd = Conv(x, w); out odd", "odd"),
-    ("in x[1, 4, 5, 5]; w[4, 4, 3, 3]; b[3]; odd = Conv(x, w, b); out odd", "odd"),
-    ("in x[1, 4, 5, 5]; w[4, 4, 3, 3]; odd = Conv(x, w, kernel_shape=[2, 2]); out odd", "odd"),
-    ("in x[2, 6]; w[5, 7]; odd = Gemm(x, w); out odd", "odd"),
-    ("in x[2, 6]; w[6, 7]; c[6]; odd = Gemm(x, w, c); out odd", "odd"),
-    ("in x[2, 6]; w[5, 7]; odd = MatMul(x, w); out odd", "odd"),
-    ("in x[1, 8]; y = Add(x, nowhere); out y", "nowhere"),
-    ("in picture[1, 3, -1]; y = Relu(picture); out y", "picture"),
-    ("in picture[1, 3, 0]; y = Relu(picture); out y", "picture"),
-    ("in picture[0, 3]; y = Relu(picture); out y", "picture"),
-    // ONNX allows both; tract multiplies no two vectors, and forgets the type of such an input.
-    ("in x[5]; w[5]; odd = MatMul(x, w); out odd", "odd"),
-    ("in picture[1, 8]; y = Relu(picture); out y, picture", "picture"),
+/// Layers that tract splits in two, and what the parts are called.
+const SPLIT: [(&str, [&str; 3]); 2] = [
+    (
+        "in x[6, 8]; p[8, 8]; q[16, 8]; h = MatMul(x, p); k = Concat(x, h, axis=1); \
+         y = MatMul(k, q); out y",
+        ["h", "y", "y#2"],
+    ),
+    (
+        "in x[6, 8]; p[8, 16]; q[8, 8]; h = MatMul(x, p); a, b = Split(h, axis=1); \
+         y = MatMul(a, q); z = Add(y, b); out z",
+        ["h", "h#2", "y"],
+    ),
 ];
 
-/// Why a model is refused.
-fn refusal(graph: &Graph) -> Option<String> {
-    let folder = tempfile::tempdir().expect("a place for a file");
-    Network::open(&graph.write(Form::Raw, folder.path())).err().map(|why| why.0)
-}
-
 #[test]
-fn a_model_that_cannot_be_run_is_refused_with_the_name_of_the_culprit() {
-    for (text, culprit) in REFUSED {
-        let why = refusal(&Graph::of(text)).expect(text);
-        assert!(why.contains(&format!("\"{culprit}\"")), "{text}: {why}");
+fn the_parts_of_a_layer_that_tract_splits_are_called_as_the_layer_is() {
+    for (text, names) in SPLIT {
+        let plan = plan(&Graph::of(text), Form::Raw, "0FLOP").expect(text);
+        let mut found: Vec<&str> = plan.network.layers.iter().map(|l| l.name.as_str()).collect();
+        found.sort_unstable();
+        assert_eq!(found, names, "{text}");
     }
-    let mut twins = Graph::of("in x[8, 8]; w[8, 8]; a = MatMul(x, w); y = MatMul(a, w); out y");
-    twins.nodes.iter_mut().for_each(|node| node.name = "twin".to_owned());
-    let why = refusal(&twins).expect("two nodes of one name");
-    assert!(why.contains("\"twin\""), "{why}");
 }
 
-/// Models whose refusal does not say where the mistake is, for tract's words do not: cycles, outputs
-/// that nothing gives, steps of nothing, too few steps and pads.
-const REFUSED_NAMELESS: [&str; 6] = [
-    "in x[6, 8]; odd = Add(x, b); b = Relu(odd); out b",
-    "in x[8, 8]; w[8, 8]; odd = MatMul(b, w); b = Add(x, odd); out b",
-    "in x[1, 8]; y = Relu(x); out nowhere",
-    "in x[1, 4, 5, 5]; w[4, 4, 3, 3]; odd = Conv(x, w, strides=[0, 1]); out odd",
-    "in x[1, 4, 5, 5]; w[4, 4, 3, 3]; odd = Conv(x, w, strides=[1]); out odd",
-    "in x[1, 4, 5, 5]; w[4, 4, 3, 3]; odd = Conv(x, w, pads=[1, 1]); out odd",
-];
-
 #[test]
-fn cycles_missing_outputs_and_missing_strides_are_refused() {
-    for text in REFUSED_NAMELESS {
-        let why = refusal(&Graph::of(text)).expect(text);
-        assert!(why.contains("model.onnx is not a model kofn can run: "), "{text}: {why}");
+fn a_convolution_stays_local_for_an_operand_that_is_an_input_and_says_which() {
+    let bias = "in x[1, 4, 5, 5]; in b[4]; w[4, 4, 3, 3]; y = Conv(x, w, b); out y";
+    let weights = "in x[1, 4, 5, 5]; in w[4, 4, 3, 3]; y = Conv(x, w); out y";
+    for (text, why) in
+        [(bias, "its bias is not constant"), (weights, "its weights are not constant")]
+    {
+        let plan = plan(&Graph::of(text), Form::Raw, "0FLOP").expect(text);
+        assert_eq!(plan.network.uncodable, [("y".to_owned(), why.to_owned())], "{text}");
     }
 }

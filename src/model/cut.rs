@@ -89,6 +89,12 @@ impl Network {
             };
             pieces.push(Piece { kind, inputs: wires.all(&inputs), outputs: wires.all(&outputs) });
         }
+        let constants = self.constant_outputs();
+        if !constants.is_empty() {
+            let segment = Segment::extract(&self.graph, "constants", &[], &[], &constants)?;
+            let (kind, outputs) = (PieceKind::Local(segment), wires.all(&constants));
+            pieces.push(Piece { kind, inputs: Vec::new(), outputs });
+        }
         Ok(Pieces { pieces, outputs: wires.all(&self.graph.outputs) })
     }
 
@@ -153,6 +159,12 @@ impl Network {
         let sources = nodes.iter().filter(|node| self.graph.node(**node).op_is::<TypedSource>());
         inputs.extend(sources.map(|node| OutletId::new(*node, 0)));
         (inputs.into_iter().collect(), outputs.into_iter().collect())
+    }
+
+    /// Outputs of the network that no piece gives, for no node computes them.
+    fn constant_outputs(&self) -> Vec<OutletId> {
+        let outputs: BTreeSet<OutletId> = self.graph.outputs.iter().copied().collect();
+        outputs.into_iter().filter(|outlet| self.is_constant(*outlet)).collect()
     }
 
     fn is_constant(&self, outlet: OutletId) -> bool {

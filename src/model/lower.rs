@@ -1,7 +1,7 @@
 //! Which nodes are linear in a constant weight, and how each becomes one product.
 
 use tract_onnx::tract_core::axes::Axis;
-use tract_onnx::tract_core::ops::cnn::{Conv, Deconv, KernelFormat};
+use tract_onnx::tract_core::ops::cnn::{Conv, Deconv, KernelFormat, MaxPool, PaddingSpec, SumPool};
 use tract_onnx::tract_core::ops::einsum::EinSum;
 use tract_onnx::tract_core::ops::nn::DataFormat;
 use tract_onnx::tract_hir::internal::*;
@@ -13,6 +13,8 @@ pub(super) enum Lowered {
     NotLinear,
     /// Linear, but not in a form that can be coded; the reason.
     Local(String),
+    /// ONNX defines no output for it, which tract does not notice; the reason.
+    Impossible(String),
     Layer {
         kind: String,
         op: Box<LinearOp>,
@@ -34,9 +36,34 @@ pub(super) fn lower(graph: &TypedModel, node: usize) -> Lowered {
     } else if node.op_is::<Deconv>() {
         Err("a transposed convolution is not a product of coded rows with patches".to_owned())
     } else {
-        return Lowered::NotLinear;
+        return pool(graph, node);
     };
     attempt.unwrap_or_else(Lowered::Local)
+}
+
+/// A pool is not linear. tract lets one look beyond its padded input, where ONNX has no output.
+fn pool(graph: &TypedModel, node: &TypedNode) -> Lowered {
+    let max = node.op_as::<MaxPool>().map(|pool| &pool.pool_spec);
+    let Some(spec) = max.or_else(|| node.op_as::<SumPool>().map(|pool| &pool.pool_spec)) else {
+        return Lowered::NotLinear;
+    };
+    let PaddingSpec::ExplicitOnnxPool(before, after, is_ceil) = &spec.padding else {
+        return Lowered::NotLinear;
+    };
+    let Ok(shape) = shape(graph, node.inputs[0]) else { return Lowered::NotLinear };
+    let Ok(shape) = spec.data_format.shape(&shape) else { return Lowered::NotLinear };
+    let space = shape.hw_dims();
+    let beyond = |axis: usize| {
+        let reach = (spec.kernel_shape[axis] - 1) * spec.dilation(axis) + 1;
+        let slack = if *is_ceil { spec.stride(axis) - 1 } else { 0 };
+        reach > before[axis] + space[axis] + after[axis] + slack
+    };
+    match (0..spec.rank()).find(|axis| beyond(*axis)) {
+        Some(axis) => {
+            Lowered::Impossible(format!("its kernel is larger than its input along axis {axis}"))
+        }
+        None => Lowered::NotLinear,
+    }
 }
 
 /// Which of the two operands of a product is the constant one.
@@ -58,15 +85,26 @@ fn shape(graph: &TypedModel, outlet: OutletId) -> Result<Vec<usize>, String> {
     Ok(shape.to_vec())
 }
 
-fn constant(graph: &TypedModel, outlet: OutletId) -> Result<ndarray::ArrayD<f32>, String> {
+/// A constant operand, called `what`.
+fn constant(
+    graph: &TypedModel,
+    outlet: OutletId,
+    what: &str,
+) -> Result<ndarray::ArrayD<f32>, String> {
     let fact = graph.outlet_fact(outlet).map_err(|error| error.to_string())?;
-    let tensor = fact.konst.as_ref().ok_or("its weights are not constant")?;
+    let tensor = fact.konst.as_ref().ok_or_else(|| format!("its {what} not constant"))?;
     let view = tensor.to_plain_array_view::<f32>().map_err(|error| error.to_string())?;
     Ok(view.to_owned())
 }
 
 fn convolution(graph: &TypedModel, node: &TypedNode, conv: &Conv) -> Result<Lowered, String> {
     let spec = &conv.pool_spec;
+    if !spec.output_channels.is_multiple_of(conv.group) {
+        let (channels, groups) = (spec.output_channels, conv.group);
+        let why =
+            format!("its {channels} output channels are not the same in each of {groups} groups");
+        return Ok(Lowered::Impossible(why));
+    }
     if conv.q_params.is_some() {
         return Err("quantised convolutions are not coded".to_owned());
     }
@@ -97,8 +135,9 @@ fn convolution(graph: &TypedModel, node: &TypedNode, conv: &Conv) -> Result<Lowe
     let positions: usize = output_space.iter().product();
     let (groups, rows) = (conv.group, spec.output_channels / conv.group);
     let kernel_size: usize = spec.kernel_shape.iter().product();
-    let weights: Vec<f32> = constant(graph, node.inputs[1])?.iter().copied().collect();
-    let bias = constant(graph, node.inputs[2])?;
+    let weights: Vec<f32> =
+        constant(graph, node.inputs[1], "weights are")?.iter().copied().collect();
+    let bias = constant(graph, node.inputs[2], "bias is")?;
     let bias: Vec<f32> = match bias.len() {
         1 => vec![*bias.first().expect("one element"); groups * rows],
         _ => bias.iter().copied().collect(),
@@ -147,7 +186,7 @@ fn matrix_product(
     let activation = 1 - weights;
     let x = shape(graph, node.inputs[activation])?;
     let y = shape(graph, OutletId::new(node.id, 0))?;
-    let w = constant(graph, node.inputs[weights])?;
+    let w = constant(graph, node.inputs[weights], "weights are")?;
     if einsum.q_params.is_some() {
         return Err("quantised products are not coded".to_owned());
     }

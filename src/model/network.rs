@@ -57,10 +57,14 @@ impl Network {
         let order = graph
             .eval_order()
             .map_err(|error| Unusable::because("the graph cannot be ordered", &error))?;
+        all_are_concrete(&graph, &order)?;
         for node in order {
             let mut name = || unique(&mut names, &title(&graph.node(node).name));
             match lower(&graph, node) {
                 Lowered::NotLinear => {}
+                Lowered::Impossible(why) => {
+                    return Err(Unusable(format!("node \"{}\": {why}", graph.node(node).name)));
+                }
                 Lowered::Local(why) => uncodable.push((name(), why)),
                 Lowered::Layer { kind, op, weights, bias } => layers.push(Layer {
                     name: name(),
@@ -102,15 +106,32 @@ impl Whole {
     }
 }
 
+/// Everything that is computed has a shape that can be planned for.
+fn all_are_concrete(graph: &TypedModel, order: &[usize]) -> Result<(), Unusable> {
+    for node in order.iter().map(|node| graph.node(*node)) {
+        for (slot, outlet) in node.outputs.iter().enumerate() {
+            // A constant may be empty: what an operator is told to do without.
+            if outlet.fact.konst.is_none() {
+                onnx::concrete_shape(graph, OutletId::new(node.id, slot))?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// A node's name as a person would say the layer: `/fc1/Gemm.ab` is `fc1`.
 ///
 /// PyTorch writes `/path/of/module/Operator`; tract appends the parts it split an operator into.
 fn title(node: &str) -> String {
+    let node = SPLITS.iter().fold(node, |node, split| node.split(split).next().unwrap_or(node));
     match node.trim_start_matches('/').rsplit_once('/') {
         Some((module, _operator)) => module.to_owned(),
         None => node.trim_end_matches(".ab").to_owned(),
     }
 }
+
+/// What tract writes before the axis and the range of a part.
+const SPLITS: [&str; 2] = [".concat-einsum-", ".split-over-"];
 
 fn unique(names: &mut BTreeMap<String, usize>, title: &str) -> String {
     let seen = names.entry(title.to_owned()).and_modify(|seen| *seen += 1).or_insert(1);
@@ -126,5 +147,7 @@ mod tests {
         assert_eq!(title("/fc1/Gemm.ab"), "fc1");
         assert_eq!(title("/blocks.0/q/MatMul"), "blocks.0/q");
         assert_eq!(title("Gemm_12.ab"), "Gemm_12");
+        assert_eq!(title("/head/MatMul.split-over-2.0..8"), "head");
+        assert_eq!(title("Gemm_12.ab.concat-einsum-k.0..8"), "Gemm_12");
     }
 }
