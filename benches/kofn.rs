@@ -20,7 +20,7 @@ use kofn::model::witness::Witness;
 use kofn::node::{Effects, Input, Node};
 use kofn::plan::{CodedLayer, Plan, Share};
 use kofn::units::Time;
-use ndarray::IxDyn;
+use ndarray::{Dimension, IxDyn};
 
 /// A node that wants nothing: what remains is the cost of a step.
 struct Idle;
