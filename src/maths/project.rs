@@ -44,7 +44,7 @@ pub fn add_scaled(sums: &mut [f64], factor: f64, block: &[f32]) {
 
 #[inline(always)]
 fn lanes<X: Copy>(a: &[f64], b: &[X], term: impl Fn(f64, X) -> f64) -> f64 {
-    const LANES: usize = 16;
+    const LANES: usize = 8;
     assert_eq!(a.len(), b.len(), "a direction is as long as its block");
     let mut sums = [0.0f64; LANES];
     let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));

@@ -111,7 +111,10 @@ impl LinearOp {
     pub(super) fn lower<'x>(&self, input: &'x Tensor) -> Cow<'x, [f32]> {
         match &self.lowering {
             Lowering::Permute { axes } => match input.as_slice() {
-                Some(plain) if axes.is_sorted() => Cow::Borrowed(plain),
+                // Moving an axis of length 1 moves nothing.
+                Some(plain) if axes.iter().filter(|at| self.input[**at] != 1).is_sorted() => {
+                    Cow::Borrowed(plain)
+                }
                 _ => Cow::Owned(input.view().permuted_axes(&axes[..]).iter().copied().collect()),
             },
             Lowering::Patches(patches) => Cow::Owned(patches.gather(input)),

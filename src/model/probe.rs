@@ -22,11 +22,10 @@ pub struct Probe {
     pub(super) rows: usize,
     pub(super) parts: Vec<Part>,
     pub(super) views: Vec<View>,
-    /// The columns of a line lie side by side: outputs along the last axis of a convolution.
-    pub(super) lines: Vec<f64>,
-    pub(super) places: Vec<f64>,
-    /// s, one a column: the coefficient of its line times that of its place in the line.
+    /// s, one a column: the coefficient of its line times that of its place in the line. The columns
+    /// of a line lie side by side: outputs along the last axis of a convolution.
     pub(super) columns: Vec<f64>,
+    pub(super) places: Vec<f64>,
 }
 
 /// A part of each group's rows, seen in one view.
@@ -41,17 +40,30 @@ pub(super) struct Part {
 /// A part of the columns: whole lines of them.
 #[derive(Debug)]
 pub(super) struct View {
-    pub(super) lines: Range<usize>,
     pub(super) columns: Range<usize>,
-    /// For patches `Σ s²` over the columns that look at a position of the input, one an image.
-    pub(super) usage: Vec<Usage>,
+    /// For patches, what is looked at in a map of each image.
+    pub(super) looks: Vec<Look>,
 }
 
-/// How much positions of a map are looked at, from the first to the last that is.
+/// Where the columns of a view look in a map.
 #[derive(Debug)]
-pub(super) struct Usage {
+pub(super) struct Look {
+    /// What offsets of the kernel across lines see at each output line.
+    pub(super) glances: Vec<Glance>,
+    /// `Σ s²` over the columns that look at a position, from the first that any does.
+    pub(super) usage: Vec<f64>,
     pub(super) first: usize,
-    pub(super) weights: Vec<f64>,
+}
+
+/// One line of the input, as one offset of the kernel sees it at one output line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Glance {
+    /// Of the output line.
+    pub(super) coefficient: f64,
+    /// k0 · kernel\[1\] + k1.
+    pub(super) offset: usize,
+    /// Where the input line begins in its map.
+    pub(super) at: usize,
 }
 
 /// Parts a result is dealt out in. A lie about a whole result passes only if it passes in every
@@ -81,7 +93,7 @@ impl Probe {
             }
         }
         let columns = products(&lines, &places);
-        Self { op, rows, parts, views, lines, places, columns }
+        Self { op, rows, parts, views, columns, places }
     }
 }
 
@@ -113,62 +125,59 @@ fn products(lines: &[f64], places: &[f64]) -> Vec<f64> {
 }
 
 fn view(op: &LinearOp, lines: &[f64], places: &[f64], range: Range<usize>) -> View {
-    let usage = match &op.lowering {
+    let looks = match &op.lowering {
         Lowering::Permute { .. } => Vec::new(),
         Lowering::Patches(patches) => {
-            (0..patches.batch).map(|image| usage(patches, lines, places, image, &range)).collect()
+            (0..patches.batch).map(|image| look(patches, lines, places, image, &range)).collect()
         }
     };
     let columns = range.start * places.len()..range.end * places.len();
-    View { lines: range, columns, usage }
+    View { columns, looks }
 }
 
-/// The squares of s fall apart into axes as s does.
-fn usage(
+fn look(
     patches: &Patches,
     lines: &[f64],
     places: &[f64],
     image: usize,
     range: &Range<usize>,
-) -> Usage {
+) -> Look {
     let width = patches.input[2];
+    let glances = patches.glances(lines, image, range);
+    // The squares of s fall apart into axes as s does.
     let mut across = vec![0.0; width];
     for (o2, place) in places.iter().enumerate() {
         let seen = (0..patches.kernel[2]).filter_map(|k2| patches.source(2, o2, k2));
         seen.for_each(|i2| across[i2] += place * place);
     }
-    let mut weights = vec![0.0; patches.input.iter().product()];
-    patches.for_each_line(image, range, |line, _, at| {
-        let square = lines[line] * lines[line];
-        weights[at..at + width].iter_mut().zip(&across).for_each(|(w, b)| *w += square * b);
-    });
-    let first = weights.iter().position(|w| *w != 0.0).unwrap_or(weights.len());
-    let last = weights.iter().rposition(|w| *w != 0.0).map_or(first, |last| last + 1);
-    Usage { first, weights: weights[first..last].to_vec() }
+    let mut usage = vec![0.0; patches.input.iter().product()];
+    for Glance { coefficient, at, .. } in &glances {
+        let line = usage[*at..at + width].iter_mut().zip(&across);
+        line.for_each(|(usage, across)| *usage += coefficient * coefficient * across);
+    }
+    let first = usage.iter().position(|w| *w != 0.0).unwrap_or(usage.len());
+    let last = usage.iter().rposition(|w| *w != 0.0).map_or(first, |last| last + 1);
+    Look { glances, usage: usage[first..last].to_vec(), first }
 }
 
 impl Patches {
-    /// What offsets of the kernel across lines see at the output lines in `range` of one image:
-    /// (output line, k0 · kernel\[1\] + k1, where the input line begins in its map).
-    #[inline(always)]
-    pub(super) fn for_each_line(
-        &self,
-        image: usize,
-        range: &Range<usize>,
-        mut sees: impl FnMut(usize, usize, usize),
-    ) {
+    /// The glances of the output lines in `range` that are of one image.
+    fn glances(&self, lines: &[f64], image: usize, range: &Range<usize>) -> Vec<Glance> {
         let [across0, across1, _] = self.output;
         let first = image * across0 * across1;
-        let ours = range.start.max(first)..range.end.min(first + across0 * across1);
-        for line in ours {
+        let mut glances = Vec::new();
+        for line in range.start.max(first)..range.end.min(first + across0 * across1) {
             let (o0, o1) = ((line - first) / across1, (line - first) % across1);
             for offset in 0..self.kernel[0] * self.kernel[1] {
                 let (k0, k1) = (offset / self.kernel[1], offset % self.kernel[1]);
-                let at = self.source(0, o0, k0).zip(self.source(1, o1, k1));
-                if let Some((i0, i1)) = at {
-                    sees(line, offset, (i0 * self.input[1] + i1) * self.input[2]);
-                }
+                let source = self.source(0, o0, k0).zip(self.source(1, o1, k1));
+                glances.extend(source.map(|(i0, i1)| Glance {
+                    coefficient: lines[line],
+                    offset,
+                    at: (i0 * self.input[1] + i1) * self.input[2],
+                }));
             }
         }
+        glances
     }
 }

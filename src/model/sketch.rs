@@ -1,8 +1,10 @@
 //! A round's input seen in a probe's directions, once for all shares: `X s` and the norms that say
 //! how far a clean result may be off.
 
+use std::ops::Range;
+
 use super::linear::{Lowering, Patches};
-use super::probe::{Probe, View};
+use super::probe::{Glance, Probe};
 use crate::maths::Tensor;
 use crate::maths::project::{add_scaled, inner, project, project_squares, widely};
 
@@ -71,50 +73,55 @@ fn see_matrix(probe: &Probe, x: &[f32], seen: &mut [Seen]) {
 #[inline(always)]
 fn see_patches(probe: &Probe, patches: &Patches, x: &[f32], seen: &mut [Seen]) {
     let kernel: usize = patches.kernel.iter().product();
-    let mut sums = vec![0.0; kernel / patches.kernel[2] * patches.input[2]];
+    let width = patches.input[2];
+    let reaches: Vec<Reach> = (0..patches.kernel[2]).map(|k2| Reach::of(patches, k2)).collect();
+    let mut sums = vec![0.0; kernel / patches.kernel[2] * width];
     for channel in 0..patches.channels {
         let group = channel * probe.op.groups / patches.channels;
         for (view, seen) in probe.views.iter().zip(&mut *seen) {
             sums.fill(0.0);
-            for (image, usage) in view.usage.iter().enumerate() {
+            for (image, look) in view.looks.iter().enumerate() {
                 let map = patches.map(x, image, channel);
-                add_lines(probe, patches, view, image, map, &mut sums);
-                let used = &map[usage.first..][..usage.weights.len()];
-                seen.squares[group] += project_squares(&usage.weights, used);
+                for Glance { coefficient, offset, at } in &look.glances {
+                    let sums = &mut sums[offset * width..][..width];
+                    add_scaled(sums, *coefficient, &map[*at..at + width]);
+                }
+                let used = &map[look.first..][..look.usage.len()];
+                seen.squares[group] += project_squares(&look.usage, used);
             }
-            let out = &mut seen.projected[channel * kernel..][..kernel];
-            add_places(patches, &probe.places, &sums, out);
+            let out = seen.projected[channel * kernel..][..kernel].chunks_exact_mut(reaches.len());
+            for (sums, out) in sums.chunks_exact(width).zip(out) {
+                for (reach, out) in reaches.iter().zip(out) {
+                    *out = reach.add_places(&probe.places, sums, patches.stride[2]);
+                }
+            }
         }
     }
 }
 
-/// Adds up what each offset of the kernel across lines sees: (k0 · kernel\[1\] + k1, width).
-#[inline(always)]
-fn add_lines(
-    probe: &Probe,
-    patches: &Patches,
-    view: &View,
-    image: usize,
-    map: &[f32],
-    sums: &mut [f64],
-) {
-    let width = patches.input[2];
-    patches.for_each_line(image, &view.lines, |line, offset, at| {
-        let sums = &mut sums[offset * width..][..width];
-        add_scaled(sums, probe.lines[line], &map[at..at + width]);
-    });
+/// Where one offset of the kernel along a line falls inside the line.
+struct Reach {
+    outputs: Range<usize>,
+    /// What it sees at the first of those.
+    start: usize,
 }
 
-#[inline(always)]
-fn add_places(patches: &Patches, places: &[f64], sums: &[f64], out: &mut [f64]) {
-    let [.., width] = patches.input;
-    let out = out.chunks_exact_mut(patches.kernel[2]);
-    for (sums, out) in sums.chunks_exact(width).zip(out) {
-        for (k2, out) in out.iter_mut().enumerate() {
-            let seen = |(o2, place): (usize, &f64)| {
-                patches.source(2, o2, k2).map_or(0.0, |i2| place * sums[i2])
-            };
-            *out = places.iter().enumerate().map(seen).sum();
+impl Reach {
+    fn of(patches: &Patches, k2: usize) -> Self {
+        let inside = |o2: &usize| patches.source(2, *o2, k2).is_some();
+        let first = (0..patches.output[2]).find(inside).unwrap_or(0);
+        let count = (first..patches.output[2]).take_while(inside).count();
+        let start = patches.source(2, first, k2).unwrap_or(0);
+        Self { outputs: first..first + count, start }
+    }
+
+    #[inline(always)]
+    fn add_places(&self, places: &[f64], sums: &[f64], stride: usize) -> f64 {
+        let places = &places[self.outputs.clone()];
+        if stride == 1 {
+            return inner(places, &sums[self.start..][..places.len()]);
         }
+        let seen = sums[self.start..].iter().step_by(stride);
+        places.iter().zip(seen).map(|(place, sum)| place * sum).sum()
     }
 }
