@@ -166,13 +166,15 @@ impl Patches {
         let [across0, across1, _] = self.output;
         let first = image * across0 * across1;
         let mut glances = Vec::new();
-        for line in range.start.max(first)..range.end.min(first + across0 * across1) {
+        let end = range.end.min(first + across0 * across1);
+        let ours = range.start.max(first).min(end)..end;
+        for (line, coefficient) in ours.clone().zip(&lines[ours]) {
             let (o0, o1) = ((line - first) / across1, (line - first) % across1);
             for offset in 0..self.kernel[0] * self.kernel[1] {
                 let (k0, k1) = (offset / self.kernel[1], offset % self.kernel[1]);
                 let source = self.source(0, o0, k0).zip(self.source(1, o1, k1));
                 glances.extend(source.map(|(i0, i1)| Glance {
-                    coefficient: lines[line],
+                    coefficient: *coefficient,
                     offset,
                     at: (i0 * self.input[1] + i1) * self.input[2],
                 }));

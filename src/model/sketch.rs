@@ -125,3 +125,66 @@ impl Reach {
         places.iter().zip(seen).map(|(place, sum)| place * sum).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ndarray::{Dimension, IxDyn};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::maths::chance::Seed;
+    use crate::model::linear::{LinearOp, Raising};
+
+    fn convolution(patches: Patches, groups: usize) -> LinearOp {
+        let columns = patches.batch * patches.output.iter().product::<usize>();
+        let kernel: usize = patches.kernel.iter().product();
+        let mut input = vec![patches.batch, patches.channels];
+        input.extend(patches.input);
+        LinearOp {
+            input,
+            groups,
+            rows: 2,
+            depth: patches.channels / groups * kernel,
+            columns,
+            lowering: Lowering::Patches(patches),
+            raising: Raising { dims: vec![], axes: vec![], shape: vec![] },
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_sketch_is_the_lowered_input_times_the_columns_directions(
+            batch in 1usize..4, groups in 1usize..3, input in [1usize..3, 4usize..7, 4usize..7],
+            kernel in [1usize..2, 1usize..4, 1usize..4], stride in [1usize..3, 1usize..3, 1usize..3],
+            dilation in 1usize..3, pad in 0usize..3,
+        ) {
+            let (dilation, pad) = ([1, dilation, dilation], [0, pad, pad]);
+            // A kernel that hangs over the end sees padding there.
+            let output = [0, 1, 2].map(|axis| (input[axis] + pad[axis]).div_ceil(stride[axis]));
+            let channels = 2 * groups;
+            let patches =
+                Patches { batch, channels, input, kernel, stride, dilation, pad, output };
+            let op = Arc::new(convolution(patches, groups));
+            let x = Tensor::from_shape_fn(IxDyn(&op.input), |at| {
+                (at.slice().iter().fold(7, |sum, i| sum * 31 + i) % 101) as f32 / 50.0 - 1.0
+            });
+            let probe = Probe::new(op.clone(), 2, Seed(1), &[]);
+            let (lowered, sketch) = (op.lower(&x), Sketch::of(&probe, &x));
+            for (view, seen) in probe.views.iter().zip(&sketch.seen) {
+                let s = &probe.columns[view.columns.clone()];
+                let squared: Vec<f64> = s.iter().map(|s| s * s).collect();
+                let rows = lowered.chunks_exact(op.columns).map(|x| &x[view.columns.clone()]);
+                let mut squares = vec![0.0; groups];
+                for (row, x) in rows.enumerate() {
+                    prop_assert!((project(s, x) - seen.projected[row]).abs() < 1e-10);
+                    squares[row / op.depth] += project_squares(&squared, x);
+                }
+                for (want, got) in squares.iter().zip(&seen.squares) {
+                    prop_assert!((want - got).abs() < 1e-9);
+                }
+            }
+        }
+    }
+}

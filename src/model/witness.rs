@@ -133,7 +133,12 @@ impl Witness {
             let row = |(row, r): (usize, &f64)| {
                 r * project(s, &result[(first + row) * op.columns..][range.clone()])
             };
-            let got: f64 = coefficients.iter().enumerate().map(row).sum();
+            let got: f64 = if op.columns == 1 {
+                // A column of its own: s is 1, and the rows lie side by side.
+                project(coefficients, &result[first..first + coefficients.len()])
+            } else {
+                coefficients.iter().enumerate().map(row).sum()
+            };
             got - inner(&of_weights.weights[depth.clone()], &seen.projected[depth])
         });
         let norms = (of_weights.squares[group] * seen.squares[group]).sqrt();
