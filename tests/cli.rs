@@ -371,7 +371,7 @@ fn a_broken_trace_is_refused_with_its_file_and_line() {
 
 #[test]
 fn a_trace_for_perfetto_has_a_track_a_device_and_every_fault() {
-    let faults = "fault-plans/lossy-link.ron";
+    let faults = "fault-plans/lossy-wifi.ron";
     let args = ["run", "topologies/lenet5.ron", "--faults", faults, "--trace"];
     let (_, text) = written("out.perfetto.json", &args);
     let whole: Value = serde_json::from_str(&text).expect("JSON");

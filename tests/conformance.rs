@@ -108,7 +108,7 @@ fn plan(model: &Path, network: &Network) -> Arc<Plan> {
             stages: [{stages}],
             inputs: Random(count: 1),
             requests: 1,
-            policy: (local_below: "0FLOP"),
+            policy: (local_below: "0FLOP", verify: Always),
         )"#,
         WAYS + 1,
     );

@@ -39,9 +39,11 @@ fn two_processes_write_the_same_bytes_and_another_seed_writes_others() {
 #[test]
 fn a_run_that_is_stopped_is_the_beginning_of_the_run_that_is_not() {
     let setup = setup(&plan("lenet5"), 20);
-    let mut watch = |record: &kofn::event::Record| match record.event {
-        Event::Answered { request, .. } if request.0 == 6 => ControlFlow::Break(()),
-        _ => ControlFlow::Continue(()),
+    let seventh =
+        |event: &Event| matches!(event, Event::Answered { request, .. } if request.0 == 6);
+    let mut watch = |record: &kofn::event::Record| match seventh(&record.event) {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
     };
     let stopped = setup.run(Clock::Virtual, &mut watch).expect("the simulation ends");
     let whole = simulate(&setup);

@@ -202,7 +202,8 @@ fn a_decoder_is_solved_once_for_each_set() {
 /// `code arrived=…`, and below the line what is said: the rules of decodability as a reader sees them.
 #[test]
 fn what_decoders_say() {
-    let cases: [(&str, Arc<dyn Code>, &[usize], &str); 7] = [
+    type Case<'c> = (&'c str, Arc<dyn Code>, &'c [usize], &'c str);
+    let cases: [Case<'_>; 7] = [
         ("mds 6 4", Arc::new(Mds::new(6, 4)), &[0, 2, 3], "NotYet: 1 more"),
         ("mds 6 4", Arc::new(Mds::new(6, 4)), &[0, 1, 2, 3], "plain"),
         ("mds 6 4", Arc::new(Mds::new(6, 4)), &[1, 3, 4, 5], "rebuilds 0 2"),

@@ -241,7 +241,7 @@ fn instead_of(token: &str) -> Vec<String> {
 const TOPOLOGY: &str = r##"
 on: ["pi"] → on: ["tau"] | tau | called or tagged "tau"
 on: ["pi"] → on: ["pi-1", "pi-9"] | pi-9 | called or tagged "pi-9"
-on: ["pi"] → on: ["pi", "pi"] | on: | not named before
+on: ["pi"] → on: ["pi", "pi"] | on: | named already
 on: ["pi"] → on: ["pi"], spares: ["x"] | spares | called or tagged "x"
 on: ["pi"] → on: ["pi"], deadline: "1ns" | coding | fastest possible round
 Mds(n: 5, k: 4) → Mds(n: 4, k: 5) | Mds(n: 4 | n = 4 shares of k = 5
@@ -326,7 +326,7 @@ clients: 1 → clients: 0 | clients | nobody sends"#,
 
 const FAULTS: &str = r##"
 pi-3 → pi-9 | pi-9 | no device or tag "pi-9"
-pi-3 →  | who | asks for devices
+pi-3 →  | who | no device or tag
 "fc1" → "fc9" | fc9 | no stage "fc9"
 request: 40 → request: 1000 | 1000 | request 1000 is never sent
 request: 40 → request: -1 | -1 | out of bounds
@@ -341,10 +341,10 @@ what: Crash → what: Drop(probability: NaN) | Drop | NaN is not a probability
 what: Crash → what: Delay(Uniform(low: "2ms", high: "1ms")) | Delay | is above high
 what: Crash → what: Delay(Empirical(csv: "words.csv")) | words.csv | three numbers
 what: Crash → what: Delay(Empirical(csv: "narrow.csv")) | narrow.csv | no bin
-what: Crash → what: Flap(down: "0s", up: "1s") | Flap | a turn of no length
+what: Crash → what: Flap(down: "0s", up: "1s") | Flap | too short
 what: Crash → what: Overload(load: 1.0, each: "1ms") | Overload | a load of 1 leaves no time
 what: Crash → what: Corrupt(how: Scale(inf)) | Corrupt | inf is no factor
-at: AtStage(request: 40, stage: "fc1", phase: FirstReply) → at: Every("0s") | Every | a period of no length
+at: AtStage(request: 40, stage: "fc1", phase: FirstReply) → at: Every("0s") | Every | too short
 at: AtStage(request: 40, stage: "fc1", phase: FirstReply) → at: Chance(1.5) | Chance | not a probability
 at: AtStage(request: 40, stage: "fc1", phase: FirstReply) → at: OnEvent(Died("pi")) | Died | several devices
 pi-3 → any 9 of pi | any 9 | devices that are not there

@@ -15,6 +15,7 @@ pub(super) fn sound(graph: &GraphProto) -> Result<(), String> {
     let givers = givers(graph, &given)?;
     all_read_values_exist(graph, &given, &givers)?;
     no_node_waits_for_itself(graph, given, &givers)?;
+    graph.node.iter().try_for_each(axes_are_near)?;
     graph.node.iter().try_for_each(|node| windows_slide(graph, node))
 }
 
@@ -111,6 +112,14 @@ fn no_node_waits_for_itself<'g>(
 }
 
 /// A window moves by at least one, and has as many axes wherever they are counted.
+/// Axes count from either end; tract would walk to one that is far beyond.
+fn axes_are_near(node: &NodeProto) -> Result<(), String> {
+    match node.attribute.iter().find(|a| a.name == "axis" && !(-64..64).contains(&a.i)) {
+        Some(axis) => Err(format!("node \"{}\" has an axis {}", name(node), axis.i)),
+        None => Ok(()),
+    }
+}
+
 fn windows_slide(graph: &GraphProto, node: &NodeProto) -> Result<(), String> {
     let too_small = |attribute: &&AttributeProto| match attribute.name.as_str() {
         "group" => attribute.i < 1,

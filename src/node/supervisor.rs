@@ -27,6 +27,8 @@ pub struct Supervisor {
     health: Health,
     /// How many more good devices each stage can lose, as last said.
     margins: BTreeMap<StageId, i64>,
+    /// When each device that came up anew was sent its shares.
+    deployed: BTreeMap<DeviceId, Time>,
     /// The requests in flight.
     requests: BTreeMap<RequestId, Progress>,
 }
@@ -46,8 +48,9 @@ impl Supervisor {
     pub fn new(plan: Arc<Plan>, deployment: Arc<Deployment>) -> Self {
         let decoders = plan.stages.iter().map(|s| DecoderCache::new(s.code.clone())).collect();
         let health = Health::new(plan.policy.health, plan.devices.len());
-        let (margins, requests) = (BTreeMap::new(), BTreeMap::new());
-        Self { plan, deployment, decoders, health, margins, requests }
+        let (margins, deployed) = (BTreeMap::new(), BTreeMap::new());
+        let requests = BTreeMap::new();
+        Self { plan, deployment, decoders, health, margins, deployed, requests }
     }
 
     fn accept(&mut self, now: Time, request: RequestId, inputs: Vec<Tensor>, out: &mut Effects) {
@@ -136,6 +139,25 @@ impl Supervisor {
         }
     }
 
+    fn deploy(&mut self, now: Time, device: DeviceId, out: &mut Effects) {
+        self.deployed.insert(device, now);
+        let shares = self.deployment.of(device);
+        out.send(NodeId::Device(device), Message::Deploy(shares));
+    }
+
+    /// A device says that it does not hold what it should: its shares are still on their way, or they,
+    /// or its word that it came up, were lost.
+    fn deploy_again(&mut self, now: Time, device: DeviceId, out: &mut Effects) {
+        let shares = Message::Deploy(self.deployment.of(device));
+        let way = self.plan.devices[device.0].bandwidth.time_for(shares.size()) * 2.0;
+        let patience = self.plan.stages.iter().map(|stage| stage.deadline).max();
+        let patience = way + patience.unwrap_or_default();
+        let is_due = self.deployed.get(&device).is_none_or(|at| now - *at > patience);
+        if is_due && !self.health.is_away(device) {
+            self.deploy(now, device, out);
+        }
+    }
+
     fn mail(&mut self, now: Time, from: NodeId, message: Message, out: &mut Effects) {
         match (from, message) {
             (_, Message::Request(request, inputs)) => self.accept(now, request, inputs, out),
@@ -151,8 +173,7 @@ impl Supervisor {
                 let mut judgements = Vec::new();
                 self.health.joined(device, &mut judgements);
                 self.note_judgements(judgements, out);
-                let shares = self.deployment.of(device);
-                out.send(NodeId::Device(device), Message::Deploy(shares));
+                self.deploy(now, device, out);
             }
             (NodeId::Device(device), Message::Goodbye) => {
                 let mut judgements = Vec::new();

@@ -140,7 +140,11 @@ pub(super) fn arrivals(
         ArrivalsFile::ClosedLoop { clients } => {
             if clients == 0 || clients > MOST_CLIENTS {
                 let fix = format!("give a number from 1 to {MOST_CLIENTS}");
-                refuse("clients", format!("{clients} clients"), fix);
+                let message = match clients {
+                    0 => "nobody sends requests".to_owned(),
+                    _ => format!("{clients} clients are too many"),
+                };
+                refuse("clients", message, fix);
             }
             Arrivals::ClosedLoop { clients }
         }

@@ -1,5 +1,6 @@
 //! Which layer becomes what: a coded stage, part of a function stage, or local, and who holds it.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::build::{called, code};
@@ -327,7 +328,7 @@ impl Assigner<'_> {
         for (at, entry) in self.file.devices.iter().enumerate() {
             let count = entry.count.unwrap_or(1).min(self.devices.len());
             let held = (id..id + count).map(|id| held_by(stages, DeviceId(id)));
-            let most = held.max_by_key(|(held, _)| *held);
+            let most = held.max_by_key(|(held, device)| (*held, Reverse(*device)));
             id += count;
             if let Some((held, DeviceId(id))) = most
                 && held > entry.memory

@@ -113,7 +113,10 @@ impl Supervisor {
         let after = now - round.began;
         let result = match result {
             Ok(result) => result,
-            Err(why) => return out.note(Event::Refused { request, stage, share, device, why }),
+            Err(why) => {
+                out.note(Event::Refused { request, stage, share, device, why });
+                return self.deploy_again(now, device, out);
+            }
         };
         if !round.arrive(share, result) {
             return out.note(late);
