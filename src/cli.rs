@@ -6,6 +6,7 @@ mod outcome;
 mod plan;
 mod replay;
 mod run;
+mod shrink;
 mod side_by_side;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -44,6 +45,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Read a trace again, one line an event
     Replay(replay::ReplayArgs),
+    /// Reduce a failing fault plan to the few faults that matter
+    Shrink(shrink::ShrinkArgs),
 }
 
 /// How a run goes.
@@ -124,6 +127,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Replay(args) => replay::replay(&args),
+        Command::Shrink(args) => shrink::shrink(&args),
     }));
     // The panic has said what it had to say.
     let Ok(outcome) = outcome else { return ExitCode::from(Exit::OurBug as u8) };

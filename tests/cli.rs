@@ -409,3 +409,45 @@ fn a_trace_for_perfetto_has_a_track_a_device_and_every_fault() {
         assert!(of("X").iter().any(|slice| slice["name"] == inside), "{inside}");
     }
 }
+
+#[test]
+fn the_readme_tells_every_kind_of_fault() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("a README");
+    for kind in kofn::fault::FaultKind::NAMES {
+        let row = |line: &&str| {
+            line.starts_with(&format!("| `{kind}`")) || line.starts_with(&format!("| `{kind}("))
+        };
+        assert!(readme.lines().find(row).is_some(), "{kind} is not in the table");
+    }
+}
+
+#[test]
+fn a_failing_plan_is_shrunk_to_the_faults_that_matter() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("failing.ron");
+    let topology = support::topology("lenet5");
+    let text = format!(
+        "// Two of these matter.
+FaultPlan(
+    topology: {topology:?},
+    requests: 20,
+    faults: [
+        (at: At(\"5ms\"), who: \"pi-1\", what: Slow(by: 2.0)),
+        (at: At(\"10ms\"), who: \"pi-2\", what: Crash),
+        (at: At(\"12ms\"), who: \"pi-3\", what: Delay(Constant(\"1ms\"))),
+        (at: At(\"15ms\"), who: \"pi-4\", what: Crash),
+    ],
+    expect: [Top1Equal, NoRequestLost],
+)"
+    );
+    std::fs::write(&path, text).expect("written");
+    let output = kofn(&["shrink", path.to_str().expect("utf-8")]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let small = String::from_utf8(output.stdout).expect("utf-8");
+    assert_eq!(small.matches("what:").count(), 2, "{small}");
+    assert!(small.contains("It breaks: no request lost") && !small.contains("Slow"), "{small}");
+    assert!(
+        small.contains("pi-2") && small.contains("pi-4"),
+        "one dead board is bearable: {small}"
+    );
+}
