@@ -21,6 +21,7 @@ struct Bench {
     now: Time,
     tasks: VecDeque<(DeviceId, Ticket, Vec<Tensor>)>,
     cancelled: Vec<DeviceId>,
+    deployed: Vec<DeviceId>,
     deadlines: Vec<(Time, Timer)>,
     events: Vec<Event>,
     ended: Vec<Result<Vec<Tensor>, String>>,
@@ -38,6 +39,7 @@ impl Bench {
             now: Time(1),
             tasks: VecDeque::new(),
             cancelled: Vec::new(),
+            deployed: Vec::new(),
             deadlines: Vec::new(),
             events: Vec::new(),
             ended: Vec::new(),
@@ -78,6 +80,7 @@ impl Bench {
                 self.tasks.push_back((device, ticket, x));
             }
             (NodeId::Device(device), Message::Cancel(_)) => self.cancelled.push(device),
+            (NodeId::Device(device), Message::Deploy(_)) => self.deployed.push(device),
             (NodeId::Client, Message::Answer(_, answer)) => self.ended.push(answer),
             (to, message) => panic!("{message:?} to {to:?}"),
         }
@@ -200,6 +203,7 @@ fn a_refusal_is_noted_and_does_not_count_as_a_reply() {
     let message = Message::Reply(*ticket, Err("it does not hold that share".to_owned()));
     bench.step(Input::Mail { from: NodeId::Device(*device), message });
     assert!(matches!(bench.last_event(), Event::Refused { share: 2, .. }));
+    assert_eq!(bench.deployed, [DeviceId(2)], "it is given its shares again");
     assert!(bench.tasks.is_empty());
 }
 
