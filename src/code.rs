@@ -4,8 +4,8 @@
 //! [`Code::decoder`]; mixing blocks by the answer ([`crate::maths::mix`]) is the same for all.
 //!
 //! # Write a code
-//! One file beside `uncoded.rs`, the smallest; one line in [`crate::plan::topology`]'s `CodeFile`;
-//! one line in `tests/laws.rs`, which then holds it to the laws:
+//! One file beside `uncoded.rs`, the smallest; its words in `plan/topology.rs`'s `CodeFile`, and what
+//! they mean in `plan/build.rs`; one line in `tests/laws.rs`, which then holds it to the laws:
 //! 1. `decoder` succeeds exactly on the sets the code promises;
 //! 2. decoding what was encoded gives the sources back, whatever set arrived;
 //! 3. both commute with every linear map, so results of shares decode to results of sources.

@@ -64,8 +64,9 @@
 //! 4. A step's effects are carried out, in order, before that node's next step.
 //! 5. Faults exist only in the weather. A device does not know that it is slow.
 //! 6. Events are the only way out. Viewers cannot ask.
-//! 7. **A wrong answer is never given as a right one.** Too few arrivals, or a set that would amplify
-//!    rounding beyond the policy: wait, ask again, or say *unrecoverable*.
+//! 7. **A wrong answer is never given as a right one.** Too few arrivals, a share found wrong, or a set
+//!    that would amplify rounding beyond the policy: wait, ask again, or say *unrecoverable*. How
+//!    far lies are looked for is the policy's `verify`; what slips through is in the README.
 //! 8. Every accepted request ends exactly once: answered, or failed with a reason.
 //! 9. Exact codes agree with the whole model to rounding. With all plain shares in hand, the bits
 //!    are those of the undivided layer through the same kernels.
