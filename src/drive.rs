@@ -4,6 +4,7 @@
 //! byte for byte from run to run; [`live`] in real time, with jobs on a pool of threads. All
 //! misfortune is in the weather, between the nodes: no node knows that it is slow.
 
+mod helm;
 mod host;
 mod live;
 mod physics;
@@ -17,9 +18,8 @@ use std::sync::Arc;
 use rand_distr::{Distribution, Exp};
 use rayon::prelude::*;
 
+pub use helm::{Command, Helm, Rudder, helm};
 pub use host::{DeviceActor, Host, Step, SupervisorActor};
-pub use live::live;
-pub use simulated::simulated;
 
 use crate::event::Record;
 use crate::maths::chance::{Purpose, Seed};
@@ -78,9 +78,37 @@ impl Setup {
         clock: Clock,
         watch: &mut dyn FnMut(&Record) -> ControlFlow<()>,
     ) -> anyhow::Result<Trace> {
+        let mut trace = Trace::new();
+        self.drive(clock, None, &mut |record| {
+            let go_on = watch(&record);
+            trace.push(record);
+            go_on
+        })?;
+        Ok(trace)
+    }
+
+    /// Runs it as its helm says; `watch` is given every record as it is made, and nothing is kept.
+    ///
+    /// # Errors
+    /// If kofn itself breaks down.
+    pub fn steered(
+        &self,
+        clock: Clock,
+        rudder: Rudder,
+        watch: &mut dyn FnMut(Record) -> ControlFlow<()>,
+    ) -> anyhow::Result<()> {
+        self.drive(clock, Some(rudder), watch)
+    }
+
+    fn drive(
+        &self,
+        clock: Clock,
+        rudder: Option<Rudder>,
+        watch: &mut dyn FnMut(Record) -> ControlFlow<()>,
+    ) -> anyhow::Result<()> {
         match clock {
-            Clock::Virtual => simulated(self, watch),
-            Clock::Live => live(self, watch),
+            Clock::Virtual => simulated::simulated(self, rudder, watch),
+            Clock::Live => live::live(self, rudder, watch),
         }
     }
 

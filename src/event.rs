@@ -121,6 +121,9 @@ pub enum Event {
         top1: usize,
         top1_of_whole: usize,
         label: Option<usize>,
+        /// The best classes of the answer and how probable it holds each, best first.
+        #[serde(default)]
+        best: Vec<(usize, f32)>,
     },
     /// A device came back empty and was given its shares again.
     Deployed {
@@ -210,6 +213,35 @@ impl Event {
             | Self::Lost { .. }
             | Self::Died { .. }
             | Self::Judgement { .. } => None,
+        }
+    }
+
+    /// The shares it is about.
+    pub fn shares(&self) -> Vec<usize> {
+        match self {
+            Self::Scattered { asked, .. } => asked.iter().map(|(share, _)| *share).collect(),
+            Self::Started { share, .. }
+            | Self::Arrived { share, .. }
+            | Self::Late { share, .. }
+            | Self::Refused { share, .. }
+            | Self::Skipped { share, .. }
+            | Self::Caught { share, .. } => vec![*share],
+            Self::Enough { arrived: shares, .. }
+            | Self::Decoded { used: shares, .. }
+            | Self::DeadlinePassed { missing: shares, .. }
+            | Self::Doubted { arrived: shares, .. } => shares.clone(),
+            Self::Accepted { .. }
+            | Self::LocalRan { .. }
+            | Self::Answered { .. }
+            | Self::Failed { .. }
+            | Self::Judged { .. }
+            | Self::Deployed { .. }
+            | Self::FaultBegan { .. }
+            | Self::FaultEnded { .. }
+            | Self::Lost { .. }
+            | Self::Died { .. }
+            | Self::Judgement { .. }
+            | Self::MarginChanged { .. } => Vec::new(),
         }
     }
 

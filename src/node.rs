@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use crate::event::Event;
 use crate::maths::Tensor;
-use crate::plan::Share;
+use crate::plan::{Fault, Share};
 use crate::units::{Bytes, DeviceId, FaultId, RequestId, Span, StageId, Time};
 
 /// Who a message is from or for.
@@ -67,6 +67,13 @@ pub enum Input {
     },
     /// Something was noted. Only chaos is shown events: its triggers may wait for them.
     Saw(Event),
+    /// To chaos: another fault, planned while the run goes on.
+    Planned(Fault),
+    /// To chaos: a fault strikes no more from this moment on.
+    CalledOff {
+        fault: FaultId,
+        from: Time,
+    },
 }
 
 /// What a node wants done.

@@ -53,6 +53,8 @@ pub struct Plan {
     /// How many requests a run sends if nobody says otherwise.
     pub requests: usize,
     pub inputs: Vec<Input>,
+    /// What the classes are called, if the topology says.
+    pub classes: Vec<String>,
 }
 
 /// How fast a processor is.

@@ -16,7 +16,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("drive", &["units", "maths", "code", "model", "fault", "event", "plan", "node"]),
     ("view", &["units", "plan", "event"]),
     ("swarm", &["units", "maths", "event", "plan", "drive"]),
-    ("cli", &["units", "maths", "event", "plan", "drive", "view", "swarm"]),
+    ("session", &["units", "maths", "fault", "event", "plan", "drive", "view"]),
+    ("screen", &["units", "event", "plan", "view", "session"]),
+    ("cli", &["units", "maths", "event", "plan", "drive", "view", "swarm", "session", "screen"]),
 ];
 
 /// Crates that belong to some rooms only.
@@ -29,6 +31,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("nalgebra", &["maths"]),
     ("ron", &["plan"]),
     ("clap", &["cli"]),
+    ("ratatui", &["screen"]),
+    ("lz4_flex", &["view"]),
     ("indicatif", &["cli"]),
     ("comfy_table", &["view"]),
     ("quick_junit", &["view"]),

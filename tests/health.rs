@@ -16,7 +16,13 @@ const PI_3: DeviceId = DeviceId(2);
 /// A fault on pi-3 from 100 ms on.
 fn fault(what: FaultKind, lasts_ms: f64) -> Fault {
     let lasts = Some(Span::from_millis(lasts_ms));
-    Fault { trigger: Trigger::At(Time(100_000_000)), who: vec![PI_3].into(), what, lasts }
+    Fault {
+        trigger: Trigger::At(Time(100_000_000)),
+        who: vec![PI_3].into(),
+        what,
+        lasts,
+        until: None,
+    }
 }
 
 fn run(faults: Vec<Fault>, requests: usize) -> Trace {

@@ -3,27 +3,24 @@
 //! The only file with a clock. Links and machines are what they are here; the weather only adds
 //! misfortune, and a crash drops the host and what it held.
 
-use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::run::{Coming, Finished, Life, Pace, Run};
-use super::{Setup, Trace};
-use crate::event::Record;
+use super::Setup;
+use super::helm::{Command, Leave, Rudder, obey};
+use super::run::{Coming, Finished, Life, Pace, Run, Watch};
 use crate::fault::{Cost, Way};
 use crate::node::{Job, Output};
+use crate::plan::{Fault, Trigger};
 use crate::units::{Bytes, DeviceId, Span, Time};
 
 /// Runs in real time.
 ///
 /// # Errors
 /// If the pool of threads breaks down.
-pub fn live(
-    setup: &Setup,
-    watch: &mut dyn FnMut(&Record) -> ControlFlow<()>,
-) -> anyhow::Result<Trace> {
+pub(super) fn live(setup: &Setup, rudder: Option<Rudder>, watch: Watch<'_>) -> anyhow::Result<()> {
     let runtime = || {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         builder.enable_time().build().expect("a thread's runtime needs only a timer")
@@ -31,7 +28,8 @@ pub fn live(
     actix::System::with_tokio_rt(runtime).block_on(async {
         let (finished, mut results) = unbounded_channel();
         let clock = Stopwatch::start();
-        let mut run = Run::start(setup, Real { finished }, watch);
+        let mut run = Run::start(setup, Real { finished }, rudder.is_some(), watch);
+        let mut commands = rudder.map(|Rudder(commands)| commands);
         while !run.is_over() {
             let now = clock.now();
             match run.next_due() {
@@ -41,11 +39,19 @@ pub fn live(
                 }
                 due => {
                     let wait = due.map_or(FOREVER, |due| Duration::from_nanos((due - now).0));
-                    // On a time-out the queue has something due.
-                    if let Ok(result) = tokio::time::timeout(wait, results.recv()).await {
-                        let Ended { life, output, took, held_back } =
-                            result.ok_or_else(|| anyhow::anyhow!("the pool of threads is gone"))?;
-                        run.push(clock.now() + held_back, Coming::Done { life, output, took });
+                    tokio::select! {
+                        // The queue has something due.
+                        () = tokio::time::sleep(wait) => {}
+                        result = results.recv() => {
+                            let Ended { life, output, took, held_back } =
+                                result.ok_or_else(|| anyhow::anyhow!("the pool is gone"))?;
+                            run.push(clock.now() + held_back, Coming::Done { life, output, took });
+                        }
+                        command = next(&mut commands) => {
+                            let Some(command) = command else { break };
+                            let now = clock.now();
+                            obey(&mut run, now, at_once(command, now), Leave::Until(now)).await;
+                        }
                     }
                 }
             }
@@ -53,8 +59,27 @@ pub fn live(
                 run.push(clock.now() + held_back, Coming::Done { life, output, took });
             }
         }
-        Ok(run.into_trace())
+        Ok(())
     })
+}
+
+/// What is said next to a run that is steered.
+async fn next(commands: &mut Option<UnboundedReceiver<Command>>) -> Option<Command> {
+    match commands {
+        Some(commands) => commands.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// In real time what is said takes effect now.
+fn at_once(command: Command, now: Time) -> Command {
+    match command {
+        Command::Plan(Fault { trigger: Trigger::At(_), who, what, lasts, until }) => {
+            Command::Plan(Fault { trigger: Trigger::At(now), who, what, lasts, until })
+        }
+        Command::CallOff { fault, .. } => Command::CallOff { fault, from: now },
+        other @ (Command::Plan(_) | Command::Until(_) | Command::Next) => other,
+    }
 }
 
 /// Longer than any run.

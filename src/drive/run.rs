@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::ops::ControlFlow;
 
+use super::Setup;
 use super::host::{Hosts, Step};
 use super::weather::Weather;
-use super::{Setup, Trace};
 use crate::event::{Event, Record};
 use crate::fault::{Cost, Fate, Grip, ResultOf, Way};
 use crate::node::{
@@ -49,6 +49,25 @@ pub(super) enum Coming {
     Done { life: Life, output: Output, took: Span },
 }
 
+/// The nodes' starts come first, then faults, and then all else in the order of its causes.
+const AFTER_FAULTS: u64 = 1 << 32;
+
+impl Coming {
+    /// At any one moment faults come before all else, in their plan's order. So it does not matter
+    /// whether they were planned before the run or while it went on.
+    fn rank(&self) -> Option<u64> {
+        let Self::Wake { timer, .. } = self else { return None };
+        match timer {
+            Timer::FaultBegins(fault) => Some(4 + 2 * fault.0 as u64),
+            Timer::FaultEnds { fault, .. } => Some(5 + 2 * fault.0 as u64),
+            Timer::FaultTurns { .. }
+            | Timer::Deadline { .. }
+            | Timer::Hedge(_)
+            | Timer::Arrival(_) => None,
+        }
+    }
+}
+
 /// An entry of the queue, ordered by time and then by cause.
 struct Entry {
     at: Time,
@@ -64,7 +83,8 @@ pub(super) struct Run<'w, P> {
     frozen: BTreeMap<DeviceId, Vec<Coming>>,
     queue: BinaryHeap<Reverse<Entry>>,
     causes: u64,
-    trace: Trace,
+    /// How many records there are.
+    noted: u64,
     /// Requests that have neither been judged nor failed.
     open: usize,
     /// Whether some fault waits for an event.
@@ -76,12 +96,13 @@ pub(super) struct Run<'w, P> {
     stopped: bool,
 }
 
-/// Is shown every record as it is made, and may stop the run with it.
-pub(super) type Watch<'w> = &'w mut dyn FnMut(&Record) -> ControlFlow<()>;
+/// Is given every record as it is made, and may stop the run with it.
+pub(super) type Watch<'w> = &'w mut dyn FnMut(Record) -> ControlFlow<()>;
 
 impl<'w, P: Pace> Run<'w, P> {
-    /// Starts all nodes; must be called inside an actix system.
-    pub(super) fn start(setup: &Setup, pace: P, watch: Watch<'w>) -> Self {
+    /// Starts all nodes; must be called inside an actix system. If the run is steered, any fault may
+    /// still be planned.
+    pub(super) fn start(setup: &Setup, pace: P, steered: bool, watch: Watch<'w>) -> Self {
         let Setup { plan, deployment, faults, requests, seed, .. } = setup;
         let device = |id| Device::deployed(DeviceId(id), deployment.held_by(DeviceId(id)));
         let devices: Vec<Device> = (0..plan.devices.len()).map(device).collect();
@@ -91,19 +112,21 @@ impl<'w, P: Pace> Run<'w, P> {
         let mut run = Self {
             pace,
             hosts,
-            weather: Weather::new(*seed, faults.iter().any(Fault::needs_the_past)),
+            weather: Weather::new(*seed, steered || faults.iter().any(Fault::needs_the_past)),
             frozen: BTreeMap::new(),
             queue: BinaryHeap::new(),
-            causes: 0,
-            trace: Vec::new(),
+            causes: AFTER_FAULTS,
+            noted: 0,
             open: *requests,
-            chaos_watches: faults.iter().any(|fault| fault.trigger.watches()),
+            chaos_watches: steered || faults.iter().any(|fault| fault.trigger.watches()),
             unseen: Vec::new(),
             watch,
             stopped: false,
         };
-        for node in [NodeId::Chaos, NodeId::Supervisor, NodeId::Client] {
-            run.push(Time::ZERO, Coming::Start(node));
+        for (order, node) in [NodeId::Chaos, NodeId::Supervisor, NodeId::Client].iter().enumerate()
+        {
+            let start = Entry { at: Time::ZERO, cause: order as u64, what: Coming::Start(*node) };
+            run.queue.push(Reverse(start));
         }
         run
     }
@@ -113,22 +136,31 @@ impl<'w, P: Pace> Run<'w, P> {
         self.open == 0 || self.stopped
     }
 
-    pub(super) fn into_trace(self) -> Trace {
-        self.trace
-    }
-
     /// When the next thing is due.
     pub(super) fn next_due(&self) -> Option<Time> {
         self.queue.peek().map(|Reverse(entry)| entry.at)
     }
 
+    /// How many records there are so far.
+    pub(super) fn noted(&self) -> u64 {
+        self.noted
+    }
+
     pub(super) fn push(&mut self, at: Time, what: Coming) {
         self.causes += 1;
-        self.queue.push(Reverse(Entry { at, cause: self.causes, what }));
+        let cause = what.rank().unwrap_or(self.causes);
+        self.queue.push(Reverse(Entry { at, cause, what }));
     }
 
     pub(super) fn pop(&mut self) -> Option<(Time, Coming)> {
         self.queue.pop().map(|Reverse(entry)| (entry.at, entry.what))
+    }
+
+    /// Tells chaos something that is not due but said.
+    pub(super) async fn tell_chaos(&mut self, now: Time, input: Input) {
+        for effect in self.step(now, NodeId::Chaos, input).await {
+            self.carry_out(now, NodeId::Chaos, effect, &mut VecDeque::new());
+        }
     }
 
     /// Lets one thing happen, and carries out all that follows from it at once.
@@ -239,9 +271,8 @@ impl<'w, P: Pace> Run<'w, P> {
         if self.chaos_watches {
             self.unseen.push(event.clone());
         }
-        let record = Record { at, event };
-        self.stopped = (self.watch)(&record).is_break();
-        self.trace.push(record);
+        self.noted += 1;
+        self.stopped = (self.watch)(Record { at, event }).is_break();
     }
 
     fn note_lost(&mut self, now: Time, device: DeviceId, message: &Message, why: String) {

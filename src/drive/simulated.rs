@@ -3,12 +3,10 @@
 //! Jobs run at once, on this thread, and are charged for by the topology's machines. Not tokio's paused
 //! clock: it rounds timers up to a millisecond.
 
-use std::ops::ControlFlow;
-
+use super::Setup;
+use super::helm::{Leave, Rudder, obey};
 use super::physics::{Links, duration};
-use super::run::{Finished, Life, Pace, Run};
-use super::{Setup, Trace};
-use crate::event::Record;
+use super::run::{Finished, Life, Pace, Run, Watch};
 use crate::fault::{Cost, Way};
 use crate::maths::chance::Seed;
 use crate::node::{Job, NodeId};
@@ -19,24 +17,36 @@ use crate::units::{Bytes, DeviceId, Time};
 ///
 /// # Errors
 /// If some request never ends, which is our own bug.
-pub fn simulated(
+pub(super) fn simulated(
     setup: &Setup,
-    watch: &mut dyn FnMut(&Record) -> ControlFlow<()>,
-) -> anyhow::Result<Trace> {
+    rudder: Option<Rudder>,
+    watch: Watch<'_>,
+) -> anyhow::Result<()> {
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()
             .build()
             .expect("a thread's runtime needs nothing")
     };
     actix::System::with_tokio_rt(runtime).block_on(async {
-        let mut run = Run::start(setup, Virtual::new(setup), watch);
+        let mut run = Run::start(setup, Virtual::new(setup), rudder.is_some(), watch);
+        let mut now = Time::ZERO;
+        let mut leave = Leave::Until(if rudder.is_none() { Time(u64::MAX) } else { now });
+        let mut commands = rudder.map(|Rudder(commands)| commands);
         while !run.is_over() {
-            let Some((now, what)) = run.pop() else {
+            if let Some(commands) = &mut commands
+                && !leave.lets(&run, now)
+            {
+                let Some(command) = commands.recv().await else { break };
+                leave = obey(&mut run, now, command, leave).await;
+                continue;
+            }
+            let Some((due, what)) = run.pop() else {
                 anyhow::bail!("the simulation ran dry with requests in flight");
             };
+            now = due;
             run.happen(now, what).await;
         }
-        Ok(run.into_trace())
+        Ok(())
     })
 }
 

@@ -39,16 +39,26 @@ impl Chaos {
         Self { seed, faults: faults.into_iter().map(|f| (f, Course::default())).collect() }
     }
 
+    /// Sets the timer of a fault that goes by time.
+    fn plan(&self, now: Time, id: FaultId, out: &mut Effects) {
+        match self.faults[id.0].0.trigger {
+            Trigger::At(at) => out.wake(at, Timer::FaultBegins(id)),
+            Trigger::Every(period) => out.wake(now + period, Timer::FaultBegins(id)),
+            Trigger::AtStage { .. } | Trigger::OnEvent(_) | Trigger::Chance(_) => {}
+        }
+    }
+
     fn strike(&mut self, now: Time, id: FaultId, out: &mut Effects) {
         let (fault, course) = &mut self.faults[id.0];
-        if !course.victims.is_empty() {
+        if !course.victims.is_empty() || fault.until.is_some_and(|until| until <= now) {
             return;
         }
         course.strikes += 1;
         course.victims = victims(self.seed, id, fault, course.strikes);
         let strike = course.strikes;
-        if let Some(lasts) = fault.lasts {
-            out.wake(now + lasts, Timer::FaultEnds { fault: id, strike });
+        let ends = [fault.lasts.map(|lasts| now + lasts), fault.until];
+        for end in ends.into_iter().flatten() {
+            out.wake(end, Timer::FaultEnds { fault: id, strike });
         }
         match fault.what.misfortune().grip() {
             Grip::Flapping { down, up } => self.turn(now, id, (down, up), true, out),
@@ -135,15 +145,16 @@ impl Node for Chaos {
     fn handle(&mut self, now: Time, input: Input, out: &mut Effects) {
         match input {
             Input::Start => {
-                for (id, (fault, _)) in self.faults.iter().enumerate() {
-                    match fault.trigger {
-                        Trigger::At(at) => out.wake(at, Timer::FaultBegins(FaultId(id))),
-                        Trigger::Every(period) => {
-                            out.wake(now + period, Timer::FaultBegins(FaultId(id)));
-                        }
-                        Trigger::AtStage { .. } | Trigger::OnEvent(_) | Trigger::Chance(_) => {}
-                    }
-                }
+                (0..self.faults.len()).for_each(|id| self.plan(now, FaultId(id), out));
+            }
+            Input::Planned(fault) => {
+                self.faults.push((fault, Course::default()));
+                self.plan(now, FaultId(self.faults.len() - 1), out);
+            }
+            Input::CalledOff { fault, from } => {
+                let (called_off, course) = &mut self.faults[fault.0];
+                called_off.until = Some(from);
+                out.wake(from, Timer::FaultEnds { fault, strike: course.strikes });
             }
             Input::Wake(timer) => self.wake(now, timer, out),
             Input::Saw(event) => {

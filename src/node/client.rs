@@ -63,8 +63,28 @@ impl Client {
             top1: outputs.first().map_or(0, largest_at),
             top1_of_whole: truth.first().map_or(0, largest_at),
             label: *label,
+            best: outputs.first().map_or_else(Vec::new, best),
         });
     }
+}
+
+/// How many classes an answer is told by.
+const BEST: usize = 3;
+
+/// The classes with the largest outputs, and the softmax of those; outputs that are probabilities
+/// already are left as they are.
+fn best(outputs: &Tensor) -> Vec<(usize, f32)> {
+    let total: f32 = outputs.iter().sum();
+    let most = outputs.iter().fold(f32::NEG_INFINITY, |most, y| most.max(*y));
+    let are_probabilities = (total - 1.0).abs() < 1e-3 && outputs.iter().all(|y| *y >= 0.0);
+    let softmax_total: f32 = outputs.iter().map(|y| (y - most).exp()).sum();
+    let probability = |y: &f32| {
+        if are_probabilities { *y } else { (y - most).exp() / softmax_total }
+    };
+    let mut classes: Vec<(usize, f32)> = outputs.iter().map(probability).enumerate().collect();
+    classes.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    classes.truncate(BEST);
+    classes
 }
 
 /// NaN counts as an infinite difference: it must not hide in a maximum.
@@ -102,7 +122,12 @@ impl Node for Client {
                     self.send_next(out);
                 }
             }
-            Input::Mail { .. } | Input::Wake(_) | Input::Done { .. } | Input::Saw(_) => {}
+            Input::Mail { .. }
+            | Input::Wake(_)
+            | Input::Done { .. }
+            | Input::Saw(_)
+            | Input::Planned(_)
+            | Input::CalledOff { .. } => {}
         }
     }
 }

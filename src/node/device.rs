@@ -106,7 +106,9 @@ impl Node for Device {
             | Input::Mail { .. }
             | Input::Wake(_)
             | Input::Done { .. }
-            | Input::Saw(_) => {}
+            | Input::Saw(_)
+            | Input::Planned(_)
+            | Input::CalledOff { .. } => {}
         }
         self.take_next(out);
     }

@@ -205,7 +205,11 @@ impl Node for Supervisor {
                     Err(reason) => self.fail(now, request, reason, out),
                 }
             }
-            Input::Wake(_) | Input::Done { .. } | Input::Saw(_) => {}
+            Input::Wake(_)
+            | Input::Done { .. }
+            | Input::Saw(_)
+            | Input::Planned(_)
+            | Input::CalledOff { .. } => {}
         }
     }
 }

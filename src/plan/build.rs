@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::source::{Problem, Problems, Source, To};
 use super::topology::{
-    ArchitectureFile, CodeFile, DeviceFile, MachineFile, ModelFile, TopologyFile,
+    ArchitectureFile, CodeFile, DeviceFile, InputsFile, MachineFile, ModelFile, TopologyFile,
 };
 use super::{Device, Input, Machine, Plan, inputs, policy, stages};
 use crate::code::{Code, Mds, Parity, Replication, Uncoded};
@@ -79,10 +79,18 @@ fn build(source: &Source, file: &TopologyFile, problems: &mut Vec<Problem>) -> O
         arrivals,
         requests: file.requests,
         inputs,
+        classes: classes(&file.inputs),
     })
 }
 
 /// The model in one piece, tried on the first input: a plan that exists can be run.
+fn classes(inputs: &InputsFile) -> Vec<String> {
+    match inputs {
+        InputsFile::Idx { classes, .. } => classes.clone(),
+        InputsFile::Random { .. } => Vec::new(),
+    }
+}
+
 fn whole(network: &Network, inputs: &[Input]) -> Result<Whole, Unusable> {
     let whole = network.whole()?;
     inputs.first().map(|input| whole.run(&input.tensors)).transpose()?;

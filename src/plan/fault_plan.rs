@@ -10,7 +10,7 @@ use super::source::{Problem, Problems, Source, To};
 use super::trigger::{Trigger, TriggerFile, Who};
 use crate::fault::FaultKind;
 use crate::maths::delay::Refusal;
-use crate::units::Span;
+use crate::units::{Span, Time};
 
 /// A whole file.
 #[derive(Clone, Debug, Deserialize)]
@@ -38,6 +38,8 @@ struct FaultFile {
     what: FaultKind,
     #[serde(default)]
     lasts: Option<Span>,
+    #[serde(default)]
+    until: Option<Time>,
 }
 
 /// A fault plan, checked against the plan it is for.
@@ -60,6 +62,8 @@ pub struct Fault {
     pub what: FaultKind,
     /// How long it lasts; for ever if nothing is said. A crash that ends is a restart.
     pub lasts: Option<Span>,
+    /// From when on it strikes no more, and is over if it is in force.
+    pub until: Option<Time>,
 }
 
 impl Fault {
@@ -130,7 +134,13 @@ impl Check<'_> {
             let fix = "for a device that stays away a while write Crash with lasts";
             self.problem(&field("lasts"), "a Restart is over at once", fix);
         }
-        Some(Fault { trigger: trigger?, who: who?, what, lasts: file.lasts })
+        if let (Some(until), Some(Trigger::At(at))) = (file.until, &trigger)
+            && until <= *at
+        {
+            let message = format!("until {until} it cannot strike at {at}");
+            self.problem(&field("until"), message, "give a later moment");
+        }
+        Some(Fault { trigger: trigger?, who: who?, what, lasts: file.lasts, until: file.until })
     }
 
     fn or_report<T>(&mut self, path: &[To<'_>], loaded: Result<T, Refusal>) -> Option<T> {

@@ -34,7 +34,7 @@ pub(super) fn load(
             Vec::new()
         }
         InputsFile::Random { count } => (0..*count).map(|i| noise(network, i)).collect(),
-        InputsFile::Idx { images, labels } => {
+        InputsFile::Idx { images, labels, .. } => {
             let mut read = |field: &str, named: &str| {
                 let path = [To::Field("inputs"), To::Field(field)];
                 std::fs::read(source.resolve(named))

@@ -146,6 +146,9 @@ pub enum InputsFile {
         images: String,
         #[serde(default)]
         labels: Option<String>,
+        /// What the classes are called, in the order of the model's outputs.
+        #[serde(default)]
+        classes: Vec<String>,
     },
     /// So many tensors of uniform numbers in [0, 1), drawn from the run's seed.
     Random { count: usize },

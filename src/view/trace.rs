@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Record;
-use crate::plan::Plan;
+use crate::plan::{Plan, Stage};
 use crate::units::{DeviceId, StageId};
 
 /// The first line of a trace: enough to read it without the files it came from.
@@ -27,6 +27,18 @@ pub struct Header {
 pub struct StageHeader {
     pub name: String,
     pub code: String,
+    /// How many shares suffice, if they are the right ones: k.
+    pub needed: usize,
+    /// One entry a share.
+    pub shares: Vec<ShareHeader>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShareHeader {
+    /// The source it is a plain copy of.
+    pub plain: Option<usize>,
+    /// Who holds it, in the order in which they are asked.
+    pub holders: Vec<DeviceId>,
 }
 
 /// What is wrong with a trace, and on which line of it.
@@ -48,10 +60,14 @@ impl Header {
             seed,
             requests,
             devices: plan.devices.iter().map(|device| device.name.clone()).collect(),
-            stages: stages
-                .map(|stage| StageHeader { name: stage.name.clone(), code: stage.code.name() })
-                .collect(),
+            stages: stages.map(StageHeader::of).collect(),
         }
+    }
+
+    /// How many shares of all stages a device holds when all is well.
+    pub fn holds(&self, device: DeviceId) -> usize {
+        let shares = self.stages.iter().flat_map(|stage| &stage.shares);
+        shares.filter(|share| share.holders.contains(&device)).count()
     }
 
     /// Topology, model, fault plan and seed in one line.
@@ -60,12 +76,27 @@ impl Header {
         format!("{} · {} · {faults} · seed {}", self.topology, self.model, self.seed)
     }
 
-    pub(super) fn device(&self, device: DeviceId) -> &str {
+    pub fn device(&self, device: DeviceId) -> &str {
         &self.devices[device.0]
     }
 
-    pub(super) fn stage(&self, stage: StageId) -> &str {
+    pub fn stage(&self, stage: StageId) -> &str {
         &self.stages[stage.0].name
+    }
+}
+
+impl StageHeader {
+    fn of(stage: &Stage) -> Self {
+        let share = |(share, holders): (usize, &Vec<DeviceId>)| ShareHeader {
+            plain: stage.code.plain(share),
+            holders: holders.clone(),
+        };
+        Self {
+            name: stage.name.clone(),
+            code: stage.code.name(),
+            needed: stage.code.sources(),
+            shares: stage.holders.iter().enumerate().map(share).collect(),
+        }
     }
 }
 
@@ -118,10 +149,14 @@ fn check(header: &Header, record: &Record) -> Result<(), String> {
     if let Some(device) = record.event.devices().into_iter().find(stranger) {
         return Err(format!("the header names {} devices, not {}", header.devices.len(), device.0));
     }
-    match record.event.stage() {
-        Some(stage) if stage.0 >= header.stages.len() => {
-            Err(format!("the header names {} stages, not {}", header.stages.len(), stage.0))
+    let Some(stage) = record.event.stage() else { return Ok(()) };
+    let Some(named) = header.stages.get(stage.0) else {
+        return Err(format!("the header names {} stages, not {}", header.stages.len(), stage.0));
+    };
+    match record.event.shares().into_iter().find(|share| *share >= named.shares.len()) {
+        None => Ok(()),
+        Some(share) => {
+            Err(format!("{} has {} shares, not {share}", named.name, named.shares.len()))
         }
-        _ => Ok(()),
     }
 }

@@ -42,7 +42,13 @@ pub(crate) fn simulate(setup: &Setup) -> Trace {
 /// A device that is gone from the start.
 pub(crate) fn dead_from_the_start(device: usize) -> Fault {
     let who = vec![DeviceId(device)].into();
-    Fault { trigger: Trigger::At(Time::ZERO), who, what: FaultKind::Crash, lasts: None }
+    Fault {
+        trigger: Trigger::At(Time::ZERO),
+        who,
+        what: FaultKind::Crash,
+        lasts: None,
+        until: None,
+    }
 }
 
 /// For each answered request: its error, its class and the whole model's.
