@@ -6,6 +6,7 @@ mod outcome;
 mod plan;
 mod replay;
 mod run;
+mod screen;
 mod shrink;
 mod side_by_side;
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use rand_distr::{Distribution, Exp};
 use rayon::prelude::*;
 
-pub use helm::{Command, Helm, Rudder, helm};
+pub use helm::{Command, Helm, Progress, Rudder, helm};
 pub use host::{DeviceActor, Host, Step, SupervisorActor};
 
 use crate::event::Record;
@@ -79,7 +79,8 @@ impl Setup {
         watch: &mut dyn FnMut(&Record) -> ControlFlow<()>,
     ) -> anyhow::Result<Trace> {
         let mut trace = Trace::new();
-        self.drive(clock, None, &mut |record| {
+        self.drive(clock, None, &mut |progress| {
+            let Progress::Happened(record) = progress else { return ControlFlow::Continue(()) };
             let go_on = watch(&record);
             trace.push(record);
             go_on
@@ -87,7 +88,7 @@ impl Setup {
         Ok(trace)
     }
 
-    /// Runs it as its helm says; `watch` is given every record as it is made, and nothing is kept.
+    /// Runs it as its helm says; `watch` is told how it goes on, and nothing is kept.
     ///
     /// # Errors
     /// If kofn itself breaks down.
@@ -95,7 +96,7 @@ impl Setup {
         &self,
         clock: Clock,
         rudder: Rudder,
-        watch: &mut dyn FnMut(Record) -> ControlFlow<()>,
+        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> anyhow::Result<()> {
         self.drive(clock, Some(rudder), watch)
     }
@@ -104,7 +105,7 @@ impl Setup {
         &self,
         clock: Clock,
         rudder: Option<Rudder>,
-        watch: &mut dyn FnMut(Record) -> ControlFlow<()>,
+        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> anyhow::Result<()> {
         match clock {
             Clock::Virtual => simulated::simulated(self, rudder, watch),

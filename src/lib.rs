@@ -87,6 +87,7 @@ pub mod model;
 pub mod node;
 pub mod plan;
 pub mod screen;
+pub mod session;
 pub mod swarm;
 pub mod units;
 pub mod view;

@@ -15,6 +15,7 @@ mod spans;
 mod stages;
 pub mod topology;
 mod trigger;
+pub mod typed;
 
 use std::sync::Arc;
 

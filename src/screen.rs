@@ -11,6 +11,12 @@
 //!
 //! Nothing here needs a terminal but `terminal.rs`.
 
+pub mod app;
+pub mod config;
+pub mod keys;
+pub mod layout;
 pub mod look;
 pub mod panel;
+pub mod prompt;
 pub mod scene;
+pub mod terminal;

@@ -5,8 +5,8 @@ mod support;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use kofn::drive::{Clock, Command, Setup, Trace, helm};
-use kofn::event::{Event, Record};
+use kofn::drive::{Clock, Command, Progress, Setup, Trace, helm};
+use kofn::event::Event;
 use kofn::fault::{FaultKind, Slow};
 use kofn::plan::{Fault, Plan, Trigger};
 use kofn::units::{DeviceId, FaultId, Time};
@@ -19,8 +19,10 @@ fn steered(setup: &Setup, commands: &[Command]) -> Trace {
     commands.iter().for_each(|command| helm.say(command.clone()));
     drop(helm);
     let mut trace = Trace::new();
-    let watch = &mut |record: Record| {
-        trace.push(record);
+    let watch = &mut |progress| {
+        if let Progress::Happened(record) = progress {
+            trace.push(record);
+        }
         ControlFlow::Continue(())
     };
     setup.steered(Clock::Virtual, rudder, watch).expect("kofn does not break down");
@@ -109,7 +111,8 @@ fn a_live_run_is_told_of_faults_too() {
     let (helm, rudder) = helm();
     let mut said = false;
     let mut events = Vec::new();
-    let watch = &mut |record: Record| {
+    let watch = &mut |progress| {
+        let Progress::Happened(record) = progress else { return ControlFlow::Continue(()) };
         if !said && matches!(record.event, Event::Answered { .. }) {
             said = true;
             helm.say(Command::Plan(fault(0, 3, 1)));

@@ -1,27 +1,16 @@
-//! Files that are whole or not there: written under another name first, and renamed.
+//! Files that a command writes where the user said.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use super::BadInput;
+use crate::view::file;
 
 /// Writes a file; nobody ever sees half of it.
 pub(super) fn write_whole(
     path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), BadInput> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let written = || -> std::io::Result<()> {
-        let mut file = BufWriter::new(File::create(&partial)?);
-        write(&mut file)?;
-        file.flush()?;
-        std::fs::rename(&partial, path)
-    };
-    written().map_err(|error| {
-        // If it cannot be removed either, it was never there.
-        let _ = std::fs::remove_file(&partial);
-        BadInput(format!("{} cannot be written: {error}", path.display()))
-    })
+    let told = |error| BadInput(format!("{} cannot be written: {error}", path.display()));
+    file::write_whole(path, write).map_err(told)
 }

@@ -1,4 +1,4 @@
-//! `kofn replay`: a trace that `kofn run --trace` wrote, as text.
+//! `kofn replay`: a trace that `kofn run --trace` wrote, on the screen or as text.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::screen::ScreenArgs;
 use super::{BadInput, Exit, say};
+use crate::session::Session;
 use crate::units::{RequestId, Time};
 use crate::view::replay::{self, Filter};
 use crate::view::trace;
@@ -24,6 +26,8 @@ pub(super) struct ReplayArgs {
     /// Show only this request, and what happened to devices meanwhile
     #[arg(long, value_name = "N")]
     request: Option<usize>,
+    #[command(flatten)]
+    screen: ScreenArgs,
 }
 
 pub(super) fn replay(args: &ReplayArgs) -> anyhow::Result<Exit> {
@@ -32,6 +36,13 @@ pub(super) fn replay(args: &ReplayArgs) -> anyhow::Result<Exit> {
         .map_err(|error| BadInput(format!("{path} cannot be read: {error}")))?;
     let (header, records) = trace::read(&mut BufReader::new(file))
         .map_err(|unreadable| BadInput(format!("{path}:{unreadable}")))?;
+    let filtered = args.from.is_some() || args.to.is_some() || args.request.is_some();
+    if args.screen.wants_screen() && !filtered {
+        return args.screen.show(Session::of_trace(header, records)?);
+    }
+    if let Some(why) = args.screen.needs_screen() {
+        return Err(BadInput(why.to_owned()).into());
+    }
     let filter = Filter {
         from: args.from.unwrap_or(Time::ZERO),
         to: args.to.unwrap_or(Time(u64::MAX)),

@@ -10,11 +10,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::file::write_whole;
 use super::outcome::{self, Outcome};
+use super::screen::ScreenArgs;
 use super::{BadInput, ClockArg, Exit, Format, RunOptions, say, shown};
 use crate::drive::{Clock, Setup, Trace};
 use crate::event::{Event, Record};
 use crate::maths::chance::Seed;
 use crate::plan::{FaultPlan, Plan};
+use crate::session::{Origin, Session};
 use crate::view::trace::Header;
 use crate::view::{markdown, perfetto, text, trace};
 
@@ -33,6 +35,8 @@ pub(super) struct RunArgs {
     /// Write what happened as JSON lines, or for ui.perfetto.dev if OUT ends in .perfetto.json
     #[arg(long, value_name = "OUT")]
     trace: Option<PathBuf>,
+    #[command(flatten)]
+    screen: ScreenArgs,
 }
 
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
@@ -45,12 +49,34 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let requests = outcome::requests(args.requests, faults, &plan);
     let seed = outcome::seed(args.options.seed, faults);
     let calm = Setup::new(plan.clone(), requests, Seed(seed))?;
+    if wants_screen(args)? {
+        return args.screen.show(session(args, &calm, faults)?);
+    }
     let outcome = with_twin(&calm, faults, args.options.clock())?;
     let header = Header::of(&plan, faults.map(|plan| plan.name.as_str()), seed, requests);
     if let Some(path) = &args.trace {
         write_trace(path, &header, &outcome.trace)?;
     }
     tell(args, &header, &outcome)
+}
+
+/// On a terminal a run is watched, unless something is to be written of it.
+fn wants_screen(args: &RunArgs) -> Result<bool, BadInput> {
+    let text = args.options.format == Format::Text && args.trace.is_none();
+    let wants = text && args.screen.wants_screen();
+    match args.screen.needs_screen().filter(|_| !wants) {
+        Some(why) => Err(BadInput(why.to_owned())),
+        None => Ok(wants),
+    }
+}
+
+fn session(args: &RunArgs, calm: &Setup, faults: Option<&FaultPlan>) -> anyhow::Result<Session> {
+    let origin = Origin {
+        topology: shown(&args.topology),
+        faults: args.faults.as_deref().map(shown),
+        requests: args.requests,
+    };
+    Session::start(calm, args.options.clock(), faults, origin)
 }
 
 /// Prints the report, and if it is not as expected how to see it again.

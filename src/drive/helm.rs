@@ -6,6 +6,7 @@
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::run::{Pace, Run};
+use crate::event::Record;
 use crate::node::Input;
 use crate::plan::Fault;
 use crate::units::{FaultId, Time};
@@ -21,6 +22,17 @@ pub enum Command {
     Plan(Fault),
     /// A fault strikes no more from this moment on.
     CallOff { fault: FaultId, from: Time },
+}
+
+/// What is told of a run that is steered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Progress {
+    Happened(Record),
+    /// In virtual time: so many commands are obeyed, and all that is due by this moment has happened.
+    Resting {
+        obeyed: u64,
+        at: Time,
+    },
 }
 
 /// Whoever holds it steers; the run stops when it is dropped.
@@ -53,6 +65,14 @@ pub(super) enum Leave {
 }
 
 impl Leave {
+    /// Until when all has happened once the run rests.
+    pub(super) fn until(self, now: Time) -> Time {
+        match self {
+            Self::Until(until) => until.max(now),
+            Self::Beyond(_) => now,
+        }
+    }
+
     /// Whether the next thing may happen.
     pub(super) fn lets<P: Pace>(&mut self, run: &Run<'_, P>, now: Time) -> bool {
         if let Self::Beyond(noted) = *self

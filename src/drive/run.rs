@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::ops::ControlFlow;
 
 use super::Setup;
+use super::helm::Progress;
 use super::host::{Hosts, Step};
 use super::weather::Weather;
 use crate::event::{Event, Record};
@@ -96,8 +97,8 @@ pub(super) struct Run<'w, P> {
     stopped: bool,
 }
 
-/// Is given every record as it is made, and may stop the run with it.
-pub(super) type Watch<'w> = &'w mut dyn FnMut(Record) -> ControlFlow<()>;
+/// Is told how the run goes on, and may stop it with that.
+pub(super) type Watch<'w> = &'w mut dyn FnMut(Progress) -> ControlFlow<()>;
 
 impl<'w, P: Pace> Run<'w, P> {
     /// Starts all nodes; must be called inside an actix system. If the run is steered, any fault may
@@ -144,6 +145,11 @@ impl<'w, P: Pace> Run<'w, P> {
     /// How many records there are so far.
     pub(super) fn noted(&self) -> u64 {
         self.noted
+    }
+
+    /// Says that it waits to be told more.
+    pub(super) fn rest(&mut self, obeyed: u64, at: Time) {
+        self.stopped |= (self.watch)(Progress::Resting { obeyed, at }).is_break();
     }
 
     pub(super) fn push(&mut self, at: Time, what: Coming) {
@@ -272,7 +278,7 @@ impl<'w, P: Pace> Run<'w, P> {
             self.unseen.push(event.clone());
         }
         self.noted += 1;
-        self.stopped = (self.watch)(Record { at, event }).is_break();
+        self.stopped = (self.watch)(Progress::Happened(Record { at, event })).is_break();
     }
 
     fn note_lost(&mut self, now: Time, device: DeviceId, message: &Message, why: String) {

@@ -32,12 +32,15 @@ pub(super) fn simulated(
         let mut now = Time::ZERO;
         let mut leave = Leave::Until(if rudder.is_none() { Time(u64::MAX) } else { now });
         let mut commands = rudder.map(|Rudder(commands)| commands);
+        let mut obeyed = 0;
         while !run.is_over() {
             if let Some(commands) = &mut commands
                 && !leave.lets(&run, now)
             {
+                run.rest(obeyed, leave.until(now));
                 let Some(command) = commands.recv().await else { break };
                 leave = obey(&mut run, now, command, leave).await;
+                obeyed += 1;
                 continue;
             }
             let Some((due, what)) = run.pop() else {

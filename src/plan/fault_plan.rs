@@ -50,6 +50,8 @@ pub struct FaultPlan {
     pub requests: Option<usize>,
     pub seed: Option<u64>,
     pub faults: Vec<Fault>,
+    /// Each fault as the file says it.
+    pub written: Vec<String>,
     pub expect: Vec<Expectation>,
     /// Whether a run stops as soon as some expectation cannot be fulfilled any more.
     pub abort_on_fail: bool,
@@ -104,8 +106,10 @@ impl FaultPlan {
         let expect = expectation::checked(source, plan, &file.expect, &mut problems);
         let name = source.path().file_stem();
         let name = name.map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        let text = |at| source.text(&[To::Field("faults"), To::Item(at)]).to_owned();
+        let written = (0..file.faults.len()).map(text).collect();
         let FaultPlanFile { requests, seed, abort_on_fail, .. } = file;
-        let checked = Self { name, requests, seed, faults, expect, abort_on_fail };
+        let checked = Self { name, requests, seed, faults, written, expect, abort_on_fail };
         source.verdict(Some(checked), problems)
     }
 }

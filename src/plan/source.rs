@@ -100,6 +100,11 @@ impl Source {
         Problem { message, fix: fix.into(), span: tree.span.clone() }
     }
 
+    /// The value at a path, as it is written.
+    pub fn text(&self, path: &[To<'_>]) -> &str {
+        &self.text[self.tree.nearest(path).span.clone()]
+    }
+
     /// The line that the value at a path begins on, counted from one.
     pub fn line(&self, path: &[To<'_>]) -> usize {
         self.text[..self.tree.nearest(path).span.start].matches('\n').count() + 1
@@ -124,6 +129,12 @@ fn offset(text: &str, line: usize, column: usize) -> usize {
 }
 
 impl Problems {
+    /// What is wrong first, and what to do about it, without the place.
+    pub fn first(&self) -> String {
+        let first = self.problems.first();
+        first.map_or_else(String::new, |p| format!("{} ({})", p.message, p.fix))
+    }
+
     /// `file:line:col: what; fix`, one a line.
     fn line(&self, problem: &Problem) -> String {
         let before = &self.text[..problem.span.start];

@@ -1,8 +1,161 @@
-//! The fleet panel.
+//! Fleet: a row a device.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span as Text};
+use ratatui::widgets::Widget;
 
+use super::super::look::Tone;
 use super::super::scene::Scene;
+use crate::units::{DeviceId, Span};
+use crate::view::board::{DeviceBoard, Face};
 
-pub(super) fn draw(_: &Scene<'_>, _: Rect, _: &mut Buffer) {}
+/// From which width on each column is shown.
+const WITH_JOB: u16 = 34;
+const WITH_REPLIES: u16 = 46;
+const WITH_SHARES: u16 = 58;
+const WITH_FAULT: u16 = 66;
+
+pub(super) fn draw(scene: &Scene<'_>, area: Rect, to: &mut Buffer) {
+    let heading = usize::from(area.height > 4);
+    if heading == 1 {
+        self::heading(scene, area).render(area, to);
+    }
+    let rows = usize::from(area.height) - heading;
+    let first = first_row(scene.cursor.device, rows, scene.board.devices.len());
+    let shown = scene.board.devices.iter().enumerate().skip(first).take(rows);
+    for (row, (id, device)) in shown.enumerate() {
+        let line = Rect { y: area.y + (row + heading) as u16, height: 1, ..area };
+        self::row(scene, DeviceId(id), device, area.width).render(line, to);
+    }
+}
+
+/// The row at the top, so that the selected one is in sight.
+fn first_row(selected: usize, rows: usize, devices: usize) -> usize {
+    let last = devices.saturating_sub(rows);
+    selected.saturating_sub(rows / 2).min(last)
+}
+
+fn name_width(scene: &Scene<'_>) -> usize {
+    let longest = scene.header.devices.iter().map(|name| name.chars().count()).max();
+    longest.unwrap_or(0).clamp(4, 12)
+}
+
+fn heading(scene: &Scene<'_>, area: Rect) -> Line<'static> {
+    let mut text = format!("    {:name$} {:9}", "name", "is", name = name_width(scene));
+    for (from, column) in [
+        (WITH_JOB, " works at    "),
+        (WITH_REPLIES, " replies     "),
+        (WITH_SHARES, " holds  "),
+        (WITH_FAULT, " faults"),
+    ] {
+        if area.width >= from {
+            text += column;
+        }
+    }
+    Line::styled(text, scene.look.style(Tone::Quiet))
+}
+
+fn row(scene: &Scene<'_>, id: DeviceId, device: &DeviceBoard, width: u16) -> Line<'static> {
+    let (look, cursor) = (scene.look, scene.cursor);
+    let face = device.face();
+    let (sign, tone) = look.face(face);
+    let quiet = look.style(Tone::Quiet);
+    let selected = cursor.selected() == id;
+    let pointer = if selected { look.sign("▸", ">") } else { " " };
+    let mark = if cursor.marked.contains(&id) { "*" } else { " " };
+    let name: String = scene.header.device(id).chars().take(12).collect();
+    let named = look.style(Tone::Text).add_modifier(emphasis(selected));
+    let mut parts = vec![
+        Text::styled(format!("{pointer}{mark}"), look.style(Tone::Title)),
+        Text::styled(format!("{sign} "), look.style(tone)),
+        Text::styled(format!("{name:width$} ", width = name_width(scene)), named),
+        Text::styled(format!("{:9}", face.word()), look.style(tone)),
+    ];
+    if width >= WITH_JOB {
+        parts.push(Text::styled(job(scene, device), look.style(Tone::Busy)));
+    }
+    if width >= WITH_REPLIES {
+        parts.push(Text::styled(format!(" {:12}", replies(scene, device)), quiet));
+    }
+    if width >= WITH_SHARES {
+        parts.push(Text::styled(format!(" {:6} ", shares(scene, id, device)), quiet));
+    }
+    if width >= WITH_FAULT {
+        parts.push(fault(scene, device));
+    }
+    Line::from(parts)
+}
+
+fn emphasis(selected: bool) -> Modifier {
+    if selected { Modifier::REVERSED } else { Modifier::empty() }
+}
+
+/// The stage and share in hand, and how many tasks wait.
+fn job(scene: &Scene<'_>, device: &DeviceBoard) -> String {
+    let waiting = match device.queue.len() {
+        0 => String::new(),
+        some => format!("+{some}"),
+    };
+    let text = match device.in_hand {
+        Some(job) => {
+            let stage: String = scene.header.stage(job.stage).chars().take(7).collect();
+            format!("{stage}.{}{waiting}", job.share)
+        }
+        None => waiting,
+    };
+    format!(" {text:12}")
+}
+
+/// The last reply times, against the slowest of them in the fleet, and the last of all.
+fn replies(scene: &Scene<'_>, device: &DeviceBoard) -> String {
+    let Some(last) = device.replies.back() else { return String::new() };
+    let slowest = scene.board.devices.iter().flat_map(|device| &device.replies).max();
+    let slowest = slowest.copied().unwrap_or(Span(1)).0.max(1);
+    let bar = |reply: &Span| {
+        let level = (reply.0 * 7).div_ceil(slowest).min(7) as usize;
+        let signs = if scene.look.ascii { ASCII_BARS } else { BARS };
+        signs[level]
+    };
+    let shown = device.replies.iter().skip(device.replies.len().saturating_sub(5));
+    format!("{} {}", shown.map(bar).collect::<String>(), short(*last))
+}
+
+const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+const ASCII_BARS: [char; 8] = ['_', '.', '-', '-', '=', '=', '#', '#'];
+
+/// A span in milliseconds, short.
+fn short(span: Span) -> String {
+    let ms = span.as_millis();
+    let digits = usize::from(ms < 10.0);
+    format!("{ms:.digits$}ms")
+}
+
+/// How many shares it holds, and how many it should.
+fn shares(scene: &Scene<'_>, id: DeviceId, device: &DeviceBoard) -> String {
+    format!("{}/{}", device.holds, scene.header.holds(id))
+}
+
+/// The faults in force, else the last one and when it was.
+fn fault(scene: &Scene<'_>, device: &DeviceBoard) -> Text<'static> {
+    let look = scene.look;
+    let (text, tone): (String, Tone) = match (device.faults().last(), &device.last_fault) {
+        (Some(_), _) => {
+            let all: Vec<&str> = device.faults().collect();
+            (all.join(", "), worst(device.face()))
+        }
+        (None, Some((at, what))) => (format!("{what}, {:.0} ms", at.as_millis()), Tone::Quiet),
+        (None, None) => (String::new(), Tone::Quiet),
+    };
+    Text::styled(look.text(&text), Style::from(look.style(tone)))
+}
+
+/// A fault that does not show in the face is still one.
+fn worst(face: Face) -> Tone {
+    match face {
+        Face::Lying => Tone::Wrong,
+        Face::Dead | Face::Frozen | Face::Excluded => Tone::Bad,
+        Face::Healthy | Face::Probation | Face::Slow | Face::Suspect => Tone::Warn,
+    }
+}

@@ -1,0 +1,284 @@
+//! A session: a run that is looked at while it goes on, with all that was typed into it.
+//!
+//! ```text
+//!   play, step, jump ──► how far the run may go ──► records ──► playhead
+//!   strike, call off ──► at the newest moment: said to the run
+//!                        at an earlier one: a branch, which is the same run up to there
+//! ```
+//!
+//! Whatever is typed is a fault of a plan at that moment, so a session can be written as a fault plan
+//! and is then the same run, record for record. A trace that was read from a file is a session in
+//! which nothing can be typed.
+
+mod branch;
+mod engine;
+mod monkey;
+mod record;
+mod script;
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+
+use hdrhistogram::Histogram;
+
+pub use branch::{Branch, Stop};
+pub use monkey::{Monkey, named};
+pub use script::Script;
+
+use crate::drive::{Clock, Setup};
+use crate::event::{Event, Record};
+use crate::plan::typed::Typed;
+use crate::plan::{FaultPlan, Plan, Trigger};
+use crate::units::{FaultId, Span, Time};
+use crate::view::playhead::Playhead;
+use crate::view::trace::Header;
+
+/// Where a session comes from: what its command lines say.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    pub topology: String,
+    /// The fault plan that was given.
+    pub faults: Option<String>,
+    /// How many requests were asked for on the command line.
+    pub requests: Option<usize>,
+}
+
+/// A run that is looked at.
+#[derive(Debug)]
+pub struct Session {
+    /// What runs; none for a trace from a file.
+    stage: Option<Stage>,
+    branches: Vec<Branch>,
+    current: usize,
+    monkey: Option<Monkey>,
+}
+
+/// What a session's runs are made from.
+#[derive(Debug)]
+struct Stage {
+    setup: Setup,
+    clock: Clock,
+    origin: Origin,
+    /// Where the latencies of the run without faults come from.
+    twin: Receiver<Histogram<u64>>,
+}
+
+/// How a branch went, up to a moment that all branches have reached.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    pub name: String,
+    /// Where it left its parent.
+    pub forked: Option<Time>,
+    /// What was typed in it last.
+    pub last_typed: Option<String>,
+    pub accepted: usize,
+    pub answered: usize,
+    pub failed: usize,
+    pub p50: Option<Span>,
+    pub p99: Option<Span>,
+    pub max_error: f64,
+}
+
+impl Session {
+    /// Starts a run, which waits at its beginning in virtual time.
+    ///
+    /// # Errors
+    /// If a thread cannot be started.
+    pub fn start(
+        setup: &Setup,
+        clock: Clock,
+        faults: Option<&FaultPlan>,
+        origin: Origin,
+    ) -> anyhow::Result<Self> {
+        let script = Script::of(faults);
+        let name = faults.map(|faults| faults.name.as_str());
+        let header = Header::of(&setup.plan, name, setup.seed.0, setup.requests);
+        let twin = twin(setup, clock)?;
+        let branch = Branch::start("1".to_owned(), header, setup, clock, script)?;
+        let stage = Stage { setup: setup.clone(), clock, origin, twin };
+        Ok(Self { stage: Some(stage), branches: vec![branch], current: 0, monkey: None })
+    }
+
+    /// A trace from a file.
+    ///
+    /// # Errors
+    /// If a long trace cannot be written to a temporary file.
+    pub fn of_trace(header: Header, records: Vec<Record>) -> anyhow::Result<Self> {
+        let mut playhead = Playhead::new(header);
+        for record in records {
+            playhead.push(record)?;
+        }
+        let branch = Branch::of_trace(playhead);
+        Ok(Self { stage: None, branches: vec![branch], current: 0, monkey: None })
+    }
+
+    /// Whether it goes by real time, which only runs forward.
+    pub fn is_live(&self) -> bool {
+        self.stage.as_ref().is_some_and(|stage| stage.clock == Clock::Live)
+    }
+
+    /// What runs; none for a trace from a file.
+    pub fn plan(&self) -> Option<&Arc<Plan>> {
+        self.stage.as_ref().map(|stage| &stage.setup.plan)
+    }
+
+    pub fn branch(&self) -> &Branch {
+        &self.branches[self.current]
+    }
+
+    pub fn branch_mut(&mut self) -> &mut Branch {
+        &mut self.branches[self.current]
+    }
+
+    pub fn branches(&self) -> usize {
+        self.branches.len()
+    }
+
+    pub fn current(&self) -> usize {
+        self.current
+    }
+
+    /// Looks at another branch.
+    pub fn switch(&mut self, branch: usize) {
+        self.current = branch.min(self.branches.len() - 1);
+    }
+
+    /// The latencies of the run without faults, once they are known.
+    pub fn twin(&self) -> Option<Histogram<u64>> {
+        self.stage.as_ref()?.twin.try_recv().ok()
+    }
+
+    /// Lets a span of time pass; what the monkey does in it is done.
+    ///
+    /// # Errors
+    /// If the run broke down, or old records cannot be read back.
+    pub fn advance(&mut self, span: Span) -> anyhow::Result<()> {
+        let to = self.branch().moment() + span;
+        while let Some((at, words, who)) = self.monkey_strikes_until(to) {
+            self.branch_mut().go_on_until(at)?;
+            if !self.branch().is_over() {
+                // Its words are a plan's, so they are read as those are.
+                let _ = self.strike(&words, &who);
+            }
+        }
+        self.branch_mut().go_on_until(to)
+    }
+
+    /// Strikes now: what was typed, and whom if that does not say. Says what it did.
+    ///
+    /// # Errors
+    /// What is wrong with what was typed, or why nothing can strike.
+    pub fn strike(&mut self, typed: &str, who: &str) -> Result<String, String> {
+        let stage = self.stage.as_ref().ok_or(ONLY_WATCHED)?;
+        let at = Time(self.branch().newest_stamp().0 + 1);
+        let (plan, requests) = (stage.setup.plan.clone(), stage.setup.requests);
+        let typed = Typed::parse(typed, at, who, &plan, requests)?;
+        if let Trigger::At(planned) = typed.fault.trigger
+            && planned < at
+            && !self.is_live()
+        {
+            return Err(format!("{planned} is over: it is {}", self.branch().moment()));
+        }
+        let what = typed.fault.what.to_string();
+        self.change(|script, _| script.add(typed))?;
+        Ok(format!("{what} on {who}"))
+    }
+
+    /// Calls off the fault in force that was begun last. Says which.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn undo(&mut self) -> Result<String, String> {
+        let board = self.branch().playhead().board();
+        let mut in_force = board.faults.iter().filter(|(_, fault)| !fault.on.is_empty());
+        let last = in_force.next_back().map(|(id, fault)| (*id, fault.what.clone()));
+        let (id, what) = last.ok_or("no fault is in force")?;
+        self.call_off(&[id])?;
+        Ok(format!("{what} is called off"))
+    }
+
+    /// Calls off everything that is in force or may still strike. Says how much that was.
+    ///
+    /// # Errors
+    /// If there is nothing.
+    pub fn heal_all(&mut self) -> Result<String, String> {
+        let script = self.branch().script();
+        let board = self.branch().playhead().board();
+        let over = |id: &FaultId| {
+            board
+                .faults
+                .get(id)
+                .is_some_and(|fault| fault.on.is_empty() && script.strikes_once(*id))
+        };
+        let all: Vec<FaultId> = script.in_question().filter(|id| !over(id)).collect();
+        if all.is_empty() {
+            return Err("no fault is in force".to_owned());
+        }
+        self.call_off(&all)?;
+        Ok(format!("{} called off", all.len()))
+    }
+
+    fn call_off(&mut self, faults: &[FaultId]) -> Result<(), String> {
+        let from = Time(self.branch().newest_stamp().0 + 1);
+        self.change(|script, _| faults.iter().for_each(|id| script.call_off(*id, from)))
+    }
+
+    /// Changes the script now: in this branch if nothing later is known, else in a new one.
+    fn change(&mut self, change: impl FnOnce(&mut Script, Time)) -> Result<(), String> {
+        let stage = self.stage.as_ref().ok_or(ONLY_WATCHED)?;
+        let name = (self.branches.len() + 1).to_string();
+        let branch = &mut self.branches[self.current];
+        if branch.is_over() && branch.is_at_newest() {
+            return Err("the run is over: go back to strike".to_owned());
+        }
+        if branch.is_at_newest() || stage.clock == Clock::Live {
+            return branch.change(change).map_err(|error| format!("{error:#}"));
+        }
+        let moment = branch.moment();
+        let mut script = branch.script().until(moment);
+        change(&mut script, moment);
+        let header = branch.playhead().header().clone();
+        let forked = Branch::start(name, header, &stage.setup, stage.clock, script);
+        let mut forked = forked.map_err(|error| error.to_string())?;
+        forked.fork_from(self.current, moment);
+        // It runs up to here on its own; this waits for it, so that what is seen does not jump.
+        forked.catch_up_with(moment).map_err(|error| error.to_string())?;
+        self.branches.push(forked);
+        self.current = self.branches.len() - 1;
+        Ok(())
+    }
+
+    /// All branches beside each other, up to the last moment that each has reached.
+    ///
+    /// # Errors
+    /// If old records cannot be read back.
+    pub fn compare(&mut self) -> anyhow::Result<(Time, Vec<Standing>)> {
+        let reached = self.branches.iter_mut().map(Branch::newest).min().unwrap_or(Time::ZERO);
+        let standings = self.branches.iter_mut().map(|branch| branch.standing(reached));
+        Ok((reached, standings.collect::<anyhow::Result<_>>()?))
+    }
+}
+
+const ONLY_WATCHED: &str = "a trace can only be watched; kofn run TOPOLOGY can be broken";
+
+/// The latencies of the same run without faults, made beside it; real time is not shared.
+fn twin(setup: &Setup, clock: Clock) -> anyhow::Result<Receiver<Histogram<u64>>> {
+    let (found, twin) = channel();
+    let setup = setup.with_faults(Vec::new());
+    if clock == Clock::Virtual {
+        std::thread::Builder::new().name("twin".to_owned()).spawn(move || {
+            let mut latencies = Histogram::new(3).expect("three digits are allowed");
+            let ran = setup.run(clock, &mut |record| {
+                if let Event::Answered { latency, .. } = record.event {
+                    latencies.record(latency.0).expect("the histogram grows as needed");
+                }
+                std::ops::ControlFlow::Continue(())
+            });
+            if ran.is_ok() {
+                // The session may be over: then nobody is interested.
+                let _ = found.send(latencies);
+            }
+        })?;
+    }
+    Ok(twin)
+}

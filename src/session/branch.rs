@@ -1,0 +1,381 @@
+//! A branch: one run with its script, and the moment of it that is looked at.
+
+use super::Standing;
+use super::engine::{Engine, Heard};
+use super::script::{Change, Script};
+use crate::drive::{Clock, Command, Progress, Setup};
+use crate::event::Event;
+use crate::units::Time;
+use crate::view::playhead::Playhead;
+use crate::view::tape::Recent;
+use crate::view::trace::Header;
+
+/// One run, and the moment of it that is looked at.
+#[derive(Debug)]
+pub struct Branch {
+    name: String,
+    /// The branch it left, and when.
+    forked: Option<(usize, Time)>,
+    script: Script,
+    playhead: Playhead,
+    /// None for a trace from a file.
+    engine: Option<Engine>,
+    live: bool,
+    /// The moment that is looked at: not before the playhead's, and before the next record's.
+    moment: Time,
+    /// Until when the run may go on.
+    allowed: Time,
+    /// How many commands the run has obeyed.
+    obeyed: u64,
+    /// Whether no more records come.
+    over: bool,
+}
+
+/// Where a jump ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// At the next record.
+    Record,
+    /// Where the next round begins.
+    Stage,
+    /// Where the next request is taken on.
+    Request,
+    /// Where something goes wrong: a fault, a death, a late or wrong share, a failure.
+    Trouble,
+}
+
+impl Branch {
+    pub(super) fn start(
+        name: String,
+        header: Header,
+        setup: &Setup,
+        clock: Clock,
+        script: Script,
+    ) -> anyhow::Result<Self> {
+        let engine = Engine::start(setup.with_faults(script.faults()), clock)?;
+        let live = clock == Clock::Live;
+        Ok(Self { live, engine: Some(engine), ..Self::new(name, script, Playhead::new(header)) })
+    }
+
+    pub(super) fn of_trace(playhead: Playhead) -> Self {
+        let trace = Self::new("1".to_owned(), Script::default(), playhead);
+        Self { over: true, allowed: Time(u64::MAX - 1), ..trace }
+    }
+
+    fn new(name: String, script: Script, playhead: Playhead) -> Self {
+        Self {
+            name,
+            forked: None,
+            script,
+            playhead,
+            engine: None,
+            live: false,
+            moment: Time::ZERO,
+            allowed: Time::ZERO,
+            obeyed: 0,
+            over: false,
+        }
+    }
+
+    pub(super) fn fork_from(&mut self, parent: usize, at: Time) {
+        self.forked = Some((parent, at));
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn script(&self) -> &Script {
+        &self.script
+    }
+
+    pub fn playhead(&self) -> &Playhead {
+        &self.playhead
+    }
+
+    /// The moment that is looked at.
+    pub fn moment(&self) -> Time {
+        self.moment
+    }
+
+    /// Whether no more records come.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Whether nothing later is known.
+    pub fn is_at_newest(&self) -> bool {
+        self.playhead.is_at_head() && (self.moment >= self.allowed || self.over)
+    }
+
+    /// The last moment of which all is known.
+    pub(super) fn newest_stamp(&self) -> Time {
+        self.moment.max(self.playhead.board().now)
+    }
+
+    /// The last moment of which something is known.
+    pub(super) fn newest(&mut self) -> Time {
+        let last = self.playhead.len().checked_sub(1);
+        let last = last.and_then(|last| self.playhead.record(last).ok().flatten());
+        let last = last.map_or(Time::ZERO, |record| record.at);
+        if self.over { last } else { last.max(self.allowed) }
+    }
+
+    /// The newest records before the playhead.
+    ///
+    /// # Errors
+    /// If old records cannot be read back.
+    pub fn recent(&mut self, most: usize) -> anyhow::Result<Recent> {
+        Ok(self.playhead.recent(most)?)
+    }
+
+    /// Tells the run what is new in the script.
+    ///
+    /// # Errors
+    /// If the run broke down.
+    pub(super) fn change(&mut self, change: impl FnOnce(&mut Script, Time)) -> anyhow::Result<()> {
+        let old = self.script.clone();
+        change(&mut self.script, self.moment);
+        let Some(engine) = &mut self.engine else { return Ok(()) };
+        for change in self.script.after(&old) {
+            engine.say(match change {
+                Change::Add(fault) => Command::Plan(fault),
+                Change::CallOff { fault, from } => Command::CallOff { fault, from },
+            });
+        }
+        // What was said is the next thing to happen, and is to be seen at once.
+        if self.live {
+            return Ok(());
+        }
+        let next = Time(self.newest_stamp().0 + 1);
+        self.allow(next);
+        self.rest()?;
+        self.moment = next;
+        Ok(self.playhead.seek_moment(next)?)
+    }
+
+    fn allow(&mut self, until: Time) {
+        if let Some(engine) = &mut self.engine
+            && until > self.allowed
+        {
+            self.allowed = until;
+            engine.say(Command::Until(until));
+        }
+    }
+
+    /// Looks at a later moment, as far as the run has come.
+    ///
+    /// # Errors
+    /// If the run broke down, or old records cannot be read back.
+    pub fn go_on_until(&mut self, moment: Time) -> anyhow::Result<()> {
+        self.allow(moment);
+        self.listen_soon()?;
+        self.moment = if self.over { moment.min(self.newest()) } else { moment };
+        Ok(self.playhead.seek_moment(self.moment)?)
+    }
+
+    /// In real time: looks at now.
+    ///
+    /// # Errors
+    /// If the run broke down, or old records cannot be read back.
+    pub fn follow(&mut self) -> anyhow::Result<()> {
+        self.listen()?;
+        self.playhead.seek(self.playhead.len())?;
+        self.moment = self.playhead.board().now;
+        Ok(())
+    }
+
+    /// Lets the run reach a moment, and waits for that.
+    ///
+    /// # Errors
+    /// If the run broke down, or old records cannot be read back.
+    pub(super) fn catch_up_with(&mut self, moment: Time) -> anyhow::Result<()> {
+        self.allow(Time(moment.0 + 1));
+        self.rest()?;
+        self.moment = Time(moment.0 + 1).min(self.newest());
+        Ok(self.playhead.seek_moment(self.moment)?)
+    }
+
+    /// Goes on to where something is, running as far as needed.
+    ///
+    /// # Errors
+    /// If the run broke down, or old records cannot be read back.
+    pub fn jump(&mut self, to: Stop) -> anyhow::Result<()> {
+        self.listen()?;
+        let mut at = self.playhead.at();
+        loop {
+            while at == self.playhead.len() && !self.over {
+                self.next()?;
+            }
+            let Some(record) = self.playhead.record(at)? else { break };
+            at += 1;
+            if to.is(&record.event) {
+                break;
+            }
+        }
+        self.look_at(at)
+    }
+
+    /// Goes back to where something was.
+    ///
+    /// # Errors
+    /// If old records cannot be read back.
+    pub fn jump_back(&mut self, to: Stop) -> anyhow::Result<()> {
+        let mut at = self.playhead.at().saturating_sub(1);
+        while at > 0 {
+            let record = self.playhead.record(at - 1)?;
+            if record.is_some_and(|record| to.is(&record.event)) {
+                break;
+            }
+            at -= 1;
+        }
+        self.look_at(at)
+    }
+
+    /// Looks at a place of the trace.
+    ///
+    /// # Errors
+    /// If old records cannot be read back.
+    pub fn look_at(&mut self, at: usize) -> anyhow::Result<()> {
+        self.playhead.seek(at)?;
+        self.moment = self.playhead.board().now;
+        Ok(())
+    }
+
+    /// Looks at an earlier or later moment that is known already.
+    ///
+    /// # Errors
+    /// If old records cannot be read back.
+    pub fn look_at_moment(&mut self, moment: Time) -> anyhow::Result<()> {
+        self.moment = moment.min(self.newest());
+        Ok(self.playhead.seek_moment(self.moment)?)
+    }
+
+    /// Lets the run go on to its next record, and waits for that.
+    fn next(&mut self) -> anyhow::Result<()> {
+        let Some(engine) = &mut self.engine else { return Ok(()) };
+        if self.live {
+            return self.wait();
+        }
+        engine.say(Command::Next);
+        self.rest()
+    }
+
+    /// Waits until the run has done all that was said.
+    fn rest(&mut self) -> anyhow::Result<()> {
+        while self.engine.as_ref().is_some_and(|engine| engine.said() > self.obeyed) && !self.over {
+            self.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Takes in one thing that is heard of the run, however long that takes.
+    fn wait(&mut self) -> anyhow::Result<()> {
+        let heard = self.engine.as_ref().map(Engine::wait);
+        heard.map_or(Ok(()), |heard| self.take(heard))
+    }
+
+    /// Takes in what was heard of the run meanwhile.
+    ///
+    /// # Errors
+    /// If the run broke down, or old records cannot be written to a temporary file.
+    pub fn listen(&mut self) -> anyhow::Result<()> {
+        for _ in 0..MOST_AT_ONCE {
+            let Some(heard) = self.engine.as_ref().filter(|_| !self.over).and_then(Engine::hear)
+            else {
+                break;
+            };
+            self.take(heard)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in what the run says until it has done what it was told, unless that takes longer than
+    /// people wait for a key.
+    fn listen_soon(&mut self) -> anyhow::Result<()> {
+        for _ in 0..MOST_SOON {
+            let busy = |engine: &&Engine| engine.said() > self.obeyed && !self.over;
+            let Some(heard) = self.engine.as_ref().filter(busy).and_then(Engine::hear_soon) else {
+                break;
+            };
+            self.take(heard)?;
+        }
+        self.listen()
+    }
+
+    fn take(&mut self, heard: Heard) -> anyhow::Result<()> {
+        match heard {
+            Heard::Progress(Progress::Resting { obeyed, at }) => {
+                self.obeyed = obeyed;
+                self.allowed = self.allowed.max(at);
+                Ok(())
+            }
+            Heard::Progress(Progress::Happened(record)) => {
+                if self.live
+                    && let Event::FaultBegan { fault, .. } = record.event
+                {
+                    self.script.struck(fault, record.at);
+                }
+                Ok(self.playhead.push(record)?)
+            }
+            Heard::Over(why) => {
+                self.over = true;
+                self.engine = None;
+                why.map_or(Ok(()), |why| Err(anyhow::anyhow!(why)))
+            }
+        }
+    }
+
+    pub(super) fn standing(&mut self, until: Time) -> anyhow::Result<Standing> {
+        let (here, moment) = (self.playhead.at(), self.moment);
+        self.playhead.seek_moment(until)?;
+        let board = self.playhead.board();
+        let standing = Standing {
+            name: self.name.clone(),
+            forked: self.forked.map(|(_, at)| at),
+            last_typed: self.script.last_typed(),
+            accepted: board.tally.accepted,
+            answered: board.tally.answered,
+            failed: board.tally.failed,
+            p50: board.latency(0.5),
+            p99: board.latency(0.99),
+            max_error: board.tally.max_error,
+        };
+        self.playhead.seek(here)?;
+        self.moment = moment;
+        Ok(standing)
+    }
+}
+
+/// So many are waited for.
+const MOST_SOON: usize = 2000;
+
+/// So many records are taken in between two frames.
+const MOST_AT_ONCE: usize = 20_000;
+
+impl Stop {
+    fn is(self, event: &Event) -> bool {
+        match self {
+            Self::Record => true,
+            Self::Stage => matches!(event, Event::Scattered { attempt: 0, .. }),
+            Self::Request => matches!(event, Event::Accepted { .. }),
+            Self::Trouble => matches!(
+                event,
+                Event::FaultBegan { .. }
+                    | Event::Died { .. }
+                    | Event::Caught { .. }
+                    | Event::Doubted { .. }
+                    | Event::DeadlinePassed { .. }
+                    | Event::Failed { .. }
+            ),
+        }
+    }
+}
+
+impl Standing {
+    /// How much of what was taken on and has ended was answered.
+    pub fn answered_share(&self) -> Option<f64> {
+        let ended = self.answered + self.failed;
+        (ended > 0).then(|| self.answered as f64 / ended as f64)
+    }
+}
