@@ -18,6 +18,12 @@ impl App {
         let action = self.keymap.action(key);
         match &mut self.mode {
             Mode::Prompt(_) => self.type_key(key),
+            Mode::Help(_) | Mode::Menu(_) | Mode::Branches(_)
+                if key == LEAVE.parse().expect("a key") =>
+            {
+                self.over = true;
+                Ok(())
+            }
             Mode::Help(_) | Mode::Menu(_) | Mode::Branches(_) => self.choose(action),
             Mode::Sure { words, .. } => {
                 let words = words.clone();
@@ -284,7 +290,6 @@ impl App {
                     _ => {}
                 }
             }
-            Some(Action::Quit) if matches!(self.mode, Mode::Watch) => self.over = true,
             None => {}
             Some(_) => self.mode = Mode::Watch,
         }
@@ -294,3 +299,6 @@ impl App {
 
 /// Says that one is sure.
 const YES: &str = "y";
+
+/// Leaves from anywhere but a line of text.
+const LEAVE: &str = "ctrl-c";

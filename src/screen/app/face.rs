@@ -95,7 +95,10 @@ impl App {
         let look = &self.look;
         let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(28)])
             .areas(Rect { height: 1, ..area });
-        let headline = format!("kofn · {}", branch.playhead().header().headline());
+        let mut headline = format!("kofn · {}", branch.playhead().header().headline());
+        if branch.script().was_typed() {
+            headline += " · typed faults";
+        }
         Line::styled(look.text(&headline), look.style(Tone::Title)).render(left, to);
         let clock = format!("{} {:.3} ms", self.pace(), branch.moment().as_millis());
         let tone = if self.is_playing() { Tone::Busy } else { Tone::Warn };
@@ -306,13 +309,17 @@ const HINTS: &[(Action, &str)] = &[
     (Action::Slow, "slow"),
     (Action::Corrupt, "lie"),
     (Action::Menu, "faults"),
-    (Action::Undo, "undo"),
     (Action::Pause, "pause"),
-    (Action::StepEvent, "step"),
-    (Action::Faster, "faster"),
     (Action::NextPanel, "panel"),
     (Action::Help, "help"),
     (Action::Quit, "quit"),
+    (Action::Undo, "undo"),
+    (Action::StepStage, "next stage"),
+    (Action::NextTrouble, "next trouble"),
+    (Action::Faster, "faster"),
+    (Action::Slower, "slower"),
     (Action::Write, "write plan"),
     (Action::Branches, "branches"),
+    (Action::Filter, "filter"),
+    (Action::Inspect, "fill screen"),
 ];

@@ -74,7 +74,14 @@ fn row(scene: &Scene<'_>, id: DeviceId, device: &DeviceBoard, width: u16) -> Lin
         Text::styled(format!("{:9}", face.word()), look.style(tone)),
     ];
     if width >= WITH_JOB {
-        parts.push(Text::styled(job(scene, device), look.style(Tone::Busy)));
+        // Where there is no room for both, what is the matter says more.
+        let troubled = width < WITH_FAULT && device.faults().next().is_some();
+        parts.push(if troubled {
+            let fault = fault(scene, device);
+            Text::styled(format!(" {:.12}", fault.content), fault.style)
+        } else {
+            Text::styled(job(scene, device), look.style(Tone::Busy))
+        });
     }
     if width >= WITH_REPLIES {
         parts.push(Text::styled(format!(" {:12}", replies(scene, device)), quiet));
