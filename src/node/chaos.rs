@@ -104,7 +104,7 @@ impl Chaos {
                     self.turn(now, fault, (long, up), down, out);
                 }
             }
-            Timer::Deadline { .. } | Timer::Hedge(_) | Timer::Arrival(_) => {}
+            Timer::Deadline { .. } | Timer::Hedge(_) | Timer::Arrival(_) | Timer::Hello { .. } => {}
         }
     }
 
