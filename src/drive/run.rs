@@ -13,7 +13,6 @@ use crate::node::{
     Chaos, Device, Effect, Input, Job, Message, NodeId, Order, Output, Supervisor, Timer,
 };
 
-use crate::plan::Fault;
 use crate::units::{Bytes, DeviceId, Span, Time};
 
 /// What differs between virtual and real time.
@@ -88,10 +87,11 @@ impl<'w, P: Pace> Run<'w, P> {
         let supervisor = Supervisor::new(plan.clone(), deployment.clone());
         let chaos = Chaos::new(faults.clone(), *seed);
         let hosts = Hosts::start(setup.client(), supervisor, chaos, devices);
+        let remembers = faults.iter().any(|fault| fault.what.misfortune().needs_the_past());
         let mut run = Self {
             pace,
             hosts,
-            weather: Weather::new(*seed, faults.iter().any(Fault::needs_the_past)),
+            weather: Weather::new(*seed, remembers),
             frozen: BTreeMap::new(),
             queue: BinaryHeap::new(),
             causes: 0,
