@@ -8,6 +8,7 @@ mod replay;
 mod run;
 mod shrink;
 mod side_by_side;
+mod swarm;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;

@@ -9,6 +9,7 @@ pub mod perfetto;
 pub mod plan_table;
 pub mod replay;
 pub mod report;
+pub mod swarm;
 pub mod text;
 pub mod trace;
 pub mod verdict;
