@@ -521,3 +521,52 @@ fn a_swarm_takes_one_topology_and_no_other_seeds() {
         assert!(error.contains(said), "{args:?}: {error}");
     }
 }
+
+/// The words of an enum of the fault-plan file, as its reader lists them when it meets none of them.
+fn words_of(text: &str) -> Vec<String> {
+    let plan = support::plan("lenet5");
+    let text = format!("FaultPlan(topology: \"-\", {text})");
+    let refused = kofn::plan::FaultPlan::parse(&support::topology("lenet5"), text, &plan);
+    let refused = refused.expect_err("there is no such word").to_string();
+    let listed = refused.split("one of").nth(1).expect("the words are listed");
+    let words = listed.split('`').skip(1).step_by(2);
+    words.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_readme_tells_every_expectation_trigger_and_distribution() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("a README");
+    let expectations = words_of("expect: [Unheard(1)]");
+    assert!(expectations.len() >= 18, "{expectations:?}");
+    for word in &expectations {
+        let row = |line: &&str| {
+            let first = line.split('|').nth(1).unwrap_or_default();
+            first.split('`').skip(1).step_by(2).any(|t| t.split('(').next() == Some(word))
+        };
+        assert!(readme.lines().find(row).is_some(), "{word} is not in the table");
+    }
+    let row = |word: &str| {
+        let start = format!("| `{word}` |");
+        readme.lines().find(|line| line.starts_with(&start)).expect("in the table").to_owned()
+    };
+    let fault = |at: &str, what: &str| {
+        words_of(&format!("faults: [(at: {at}, who: \"pi-1\", what: {what})]"))
+    };
+    let phase = "AtStage(request: 1, stage: \"fc1\", phase: Unheard)";
+    for (words, row) in [
+        (fault("Unheard(1)", "Crash"), row("at")),
+        (fault(phase, "Crash"), row("at")),
+        (fault("OnEvent(Unheard(1))", "Crash"), row("at")),
+        (fault("At(\"1ms\")", "Delay(Unheard(1))"), row("Delay")),
+        (fault("At(\"1ms\")", "Corrupt(how: Unheard)"), {
+            let lies = |line: &&str| line.starts_with("| `Corrupt(");
+            readme.lines().find(lies).expect("in the table").to_owned()
+        }),
+    ] {
+        assert!(words.len() >= 3, "{words:?}");
+        for word in words {
+            let mut told = row.split(|c: char| !c.is_alphanumeric());
+            assert!(told.any(|other| other == word), "{word} is not in {row}");
+        }
+    }
+}
