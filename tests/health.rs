@@ -206,3 +206,16 @@ fn a_goodbye_that_arrives_after_the_device_is_back_is_about_a_former_life() {
     assert_eq!(names(&trace).last(), Some(&Standing::Healthy), "{:?}", names(&trace));
     assert_eq!(answers(&trace).len(), 200);
 }
+
+#[test]
+fn a_fleet_that_never_replied_is_suspected_after_a_deadline_of_silence() {
+    let cut = kofn::fault::Partition { way: None };
+    let mut cut = fault(FaultKind::Partition(cut), 1e6);
+    cut.trigger = Trigger::At(Time::ZERO);
+    cut.who = (0..5).map(DeviceId).collect::<Vec<_>>().into();
+    let trace = simulate(&setup(&plan("lenet5"), 3).with_faults(vec![cut]));
+    let suspects = |e: &Event| matches!(e, Event::Judgement { to: Standing::Suspect, .. });
+    assert_eq!(count(&trace, suspects), 5, "nobody was heard of");
+    let first = trace.iter().find(|record| suspects(&record.event)).expect("counted");
+    assert!(first.at >= Time(50_000_000), "not before the deadline of the file: {}", first.at);
+}

@@ -19,7 +19,7 @@ use crate::code::DecoderCache;
 use crate::event::Event;
 use crate::maths::Tensor;
 use crate::plan::{Plan, Stage, StepWork};
-use crate::units::{DeviceId, RequestId, StageId, Time};
+use crate::units::{DeviceId, RequestId, Span, StageId, Time};
 
 #[derive(Debug)]
 pub struct Supervisor {
@@ -50,7 +50,8 @@ struct Progress {
 impl Supervisor {
     pub fn new(plan: Arc<Plan>, deployment: Arc<Deployment>) -> Self {
         let decoders = plan.stages.iter().map(|s| DecoderCache::new(s.code.clone())).collect();
-        let health = Health::new(plan.policy.health, plan.devices.len());
+        let deadlines: Vec<Span> = plan.stages.iter().map(|stage| stage.deadline).collect();
+        let health = Health::new(plan.policy.health, plan.devices.len(), &deadlines);
         let (margins, requests) = (BTreeMap::new(), BTreeMap::new());
         let lives = vec![Life::default(); plan.devices.len()];
         Self { plan, deployment, decoders, health, margins, lives, requests }
