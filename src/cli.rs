@@ -9,6 +9,7 @@ mod run;
 mod screen;
 mod shrink;
 mod side_by_side;
+mod swarm;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;

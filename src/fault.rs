@@ -68,6 +68,11 @@ pub trait Misfortune: fmt::Debug {
         let _ = (rng, cost);
     }
 
+    /// Whether it answers with results of the past, which then must be kept.
+    fn needs_the_past(&self) -> bool {
+        false
+    }
+
     /// What becomes of a job's result.
     fn result(&self, past: &Past, ids: ResultOf, rng: &mut ChaCha8Rng, result: &mut Vec<Tensor>) {
         let _ = (past, ids, rng, result);

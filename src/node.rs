@@ -117,6 +117,10 @@ pub enum Timer {
     },
     Hedge(RoundId),
     Arrival(RequestId),
+    /// Nobody has answered a device that came up: it says hello for the so manyth time again.
+    Hello {
+        again: u32,
+    },
     FaultBegins(FaultId),
     FaultEnds {
         fault: FaultId,
@@ -167,14 +171,14 @@ pub enum Message {
     Cancel(RoundId),
     /// Device to supervisor: I forgot that task, as I was told.
     Skipped(Ticket),
-    /// Device to supervisor: I am new and hold nothing.
-    Hello,
+    /// Device to supervisor: in this life I hold nothing yet; said again until shares come.
+    Hello { life: u32, again: u32 },
     /// To a device: leave the fleet in good order.
     Leave,
-    /// Device to supervisor: I am leaving; ask me for nothing more.
-    Goodbye,
-    /// Supervisor to device: hold these.
-    Deploy(Vec<(StageId, usize, Arc<Share>)>),
+    /// Device to supervisor: I am leaving; ask me for nothing more in this life.
+    Goodbye { life: u32 },
+    /// Supervisor to device: hold these, which you are sent for the so manyth time again.
+    Deploy { again: u32, shares: Vec<(StageId, usize, Arc<Share>)> },
 }
 
 impl Message {
@@ -186,14 +190,16 @@ impl Message {
             | Self::Answer(_, Ok(x))
             | Self::Task(_, x)
             | Self::Reply(_, Ok(x)) => numbers(x),
-            Self::Deploy(shares) => shares.iter().map(|(_, _, share)| share.weight_bytes().0).sum(),
+            Self::Deploy { shares, .. } => {
+                shares.iter().map(|(_, _, share)| share.weight_bytes().0).sum()
+            }
             Self::Answer(_, Err(_))
             | Self::Reply(_, Err(_))
             | Self::Cancel(_)
             | Self::Skipped(_)
-            | Self::Hello
+            | Self::Hello { .. }
             | Self::Leave
-            | Self::Goodbye => 0,
+            | Self::Goodbye { .. } => 0,
         };
         Bytes(HEADER + body)
     }
@@ -207,10 +213,10 @@ impl Message {
             Self::Reply(..) => "reply",
             Self::Cancel(_) => "cancel",
             Self::Skipped(_) => "skip",
-            Self::Hello => "hello",
+            Self::Hello { .. } => "hello",
             Self::Leave => "leave",
-            Self::Goodbye => "goodbye",
-            Self::Deploy(_) => "deployment",
+            Self::Goodbye { .. } => "goodbye",
+            Self::Deploy { .. } => "deployment",
         }
     }
 
@@ -222,7 +228,7 @@ impl Message {
                 Some(ticket.round.request)
             }
             Self::Cancel(round) => Some(round.request),
-            Self::Hello | Self::Deploy(_) | Self::Leave | Self::Goodbye => None,
+            Self::Hello { .. } | Self::Deploy { .. } | Self::Leave | Self::Goodbye { .. } => None,
         }
     }
 
@@ -239,10 +245,10 @@ impl Message {
             Self::Task(t, _) => ticket(3, t),
             Self::Reply(t, _) => ticket(4, t),
             Self::Cancel(round) => [5, round.request.0 as u64, round.stage.0 as u64, 0, 0],
-            Self::Hello => [6, 0, 0, 0, 0],
-            Self::Deploy(shares) => [7, shares.len() as u64, 0, 0, 0],
+            Self::Hello { life, again } => [6, u64::from(*life), u64::from(*again), 0, 0],
+            Self::Deploy { again, shares } => [7, shares.len() as u64, u64::from(*again), 0, 0],
             Self::Leave => [8, 0, 0, 0, 0],
-            Self::Goodbye => [9, 0, 0, 0, 0],
+            Self::Goodbye { life } => [9, u64::from(*life), 0, 0, 0],
             Self::Skipped(t) => ticket(10, t),
         }
     }

@@ -12,6 +12,7 @@ pub mod plan_table;
 pub mod playhead;
 pub mod replay;
 pub mod report;
+pub mod swarm;
 pub mod tape;
 pub mod text;
 pub mod trace;

@@ -451,3 +451,122 @@ FaultPlan(
         "one dead board is bearable: {small}"
     );
 }
+
+fn swarm(folder: &std::path::Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kofn"));
+    command.current_dir(folder).arg("check").args(args).output().expect("it ran")
+}
+
+#[test]
+fn a_sound_topology_withstands_the_swarm_and_the_same_seeds_give_the_same_bytes() {
+    let topology = support::topology("lenet5");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let args = [
+        "--swarm",
+        "6",
+        "--swarm-from",
+        "3",
+        "--format",
+        "json",
+        topology.to_str().expect("utf-8"),
+    ];
+    let output = swarm(folder.path(), &args);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    let checked: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&checked["schedules"], &checked["from"]), (&6.into(), &3.into()));
+    assert!(checked["struck"].as_object().expect("a table").len() >= 3, "{checked}");
+    assert_eq!(checked["failure"], Value::Null);
+    assert_eq!(swarm(folder.path(), &args).stdout, output.stdout);
+    let left = std::fs::read_dir(folder.path()).expect("readable").count();
+    assert_eq!(left, 0, "nothing is written where nothing failed");
+}
+
+/// Four of five shares suffice for the code, but not for a policy that refuses to decode from most
+/// such sets: what `kofn plan` promises is not kept.
+#[test]
+fn what_breaks_a_law_becomes_the_smallest_plan_that_fails_when_it_is_checked() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = std::fs::read_to_string(support::topology("lenet5")).expect("shipped");
+    let models = root().join("topologies/models");
+    let text = text
+        .replace("models/", &format!("{}/", models.display()))
+        .replace("policy: (", "policy: (worst_condition: 3.0, ");
+    std::fs::write(folder.path().join("picky.ron"), text).expect("written");
+    let output = swarm(folder.path(), &["--swarm", "12", "picky.ron"]);
+    let said = String::from_utf8(output.stdout).expect("utf-8");
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("✗ within the margin no request is lost"), "{said}");
+    let again = said.lines().last().and_then(|line| line.split_once("kofn check "));
+    let plan = again.expect("the last line is the command that repeats it").1;
+    let written = std::fs::read_to_string(folder.path().join(plan)).expect("the plan told of");
+    assert_eq!(written.matches("what:").count(), 1, "one fault is enough: {written}");
+    let repeated = swarm(folder.path(), &[plan]);
+    assert_eq!(repeated.status.code(), Some(1), "{}", String::from_utf8_lossy(&repeated.stdout));
+    let names: Vec<_> = std::fs::read_dir(folder.path()).expect("readable").collect();
+    assert_eq!(names.len(), 2, "the topology and the plan: {names:?}");
+}
+
+#[test]
+fn a_swarm_takes_one_topology_and_no_other_seeds() {
+    for (args, said) in [
+        (&["check", "--swarm", "3", "topologies/lenet5.ron", "topologies/vgglite.ron"][..], "one"),
+        (&["check", "--swarm", "0", "topologies/lenet5.ron"], "0 is not in 1.."),
+        (&["check", "--swarm", "3", "--runs", "2", "topologies/lenet5.ron"], "cannot be used"),
+        (&["check", "--swarm-from", "3", "fault-plans/calm.ron"], "--swarm <N>"),
+        (&["check", "--swarm", "3", "fault-plans/calm.ron"], "Topology"),
+    ] {
+        let output = kofn(args);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{args:?}: {error}");
+        assert!(error.contains(said), "{args:?}: {error}");
+    }
+}
+
+/// The words of an enum of the fault-plan file, as its reader lists them when it meets none of them.
+fn words_of(text: &str) -> Vec<String> {
+    let plan = support::plan("lenet5");
+    let text = format!("FaultPlan(topology: \"-\", {text})");
+    let refused = kofn::plan::FaultPlan::parse(&support::topology("lenet5"), text, &plan);
+    let refused = refused.expect_err("there is no such word").to_string();
+    let listed = refused.split("one of").nth(1).expect("the words are listed");
+    let words = listed.split('`').skip(1).step_by(2);
+    words.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_readme_tells_every_expectation_trigger_and_distribution() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("a README");
+    let expectations = words_of("expect: [Unheard(1)]");
+    assert!(expectations.len() >= 18, "{expectations:?}");
+    for word in &expectations {
+        let row = |line: &&str| {
+            let first = line.split('|').nth(1).unwrap_or_default();
+            first.split('`').skip(1).step_by(2).any(|t| t.split('(').next() == Some(word))
+        };
+        assert!(readme.lines().find(row).is_some(), "{word} is not in the table");
+    }
+    let row = |word: &str| {
+        let start = format!("| `{word}` |");
+        readme.lines().find(|line| line.starts_with(&start)).expect("in the table").to_owned()
+    };
+    let fault = |at: &str, what: &str| {
+        words_of(&format!("faults: [(at: {at}, who: \"pi-1\", what: {what})]"))
+    };
+    let phase = "AtStage(request: 1, stage: \"fc1\", phase: Unheard)";
+    for (words, row) in [
+        (fault("Unheard(1)", "Crash"), row("at")),
+        (fault(phase, "Crash"), row("at")),
+        (fault("OnEvent(Unheard(1))", "Crash"), row("at")),
+        (fault("At(\"1ms\")", "Delay(Unheard(1))"), row("Delay")),
+        (fault("At(\"1ms\")", "Corrupt(how: Unheard)"), {
+            let lies = |line: &&str| line.starts_with("| `Corrupt(");
+            readme.lines().find(lies).expect("in the table").to_owned()
+        }),
+    ] {
+        assert!(words.len() >= 3, "{words:?}");
+        for word in words {
+            let mut told = row.split(|c: char| !c.is_alphanumeric());
+            assert!(told.any(|other| other == word), "{word} is not in {row}");
+        }
+    }
+}

@@ -190,3 +190,38 @@ fn a_device_whose_shares_were_lost_on_the_way_is_given_them_again() {
     assert_eq!(names(&trace).last(), Some(&Standing::Healthy));
     assert_eq!(count(&trace, |event| matches!(event, Event::Deployed { shares: 5, .. })), 1);
 }
+
+/// Found by the swarm (seeds 100832, 101012, 102531): the word that it was back was lost, and whoever
+/// said goodbye was not asked for anything ever again.
+#[test]
+fn a_device_that_left_and_whose_hello_was_lost_says_it_again_and_is_taken_back() {
+    let way = Some(kofn::fault::Way::FromDevice);
+    let cut = fault(FaultKind::Partition(kofn::fault::Partition { way }), 40.0);
+    let cut = Fault { trigger: Trigger::At(Time(110_000_000)), ..cut };
+    let trace = run(vec![fault(FaultKind::Leave, 20.0), cut], 200);
+    assert_eq!(names(&trace).last(), Some(&Standing::Healthy), "{:?}", names(&trace));
+    assert_eq!(answers(&trace).len(), 200);
+}
+
+#[test]
+fn a_goodbye_that_arrives_after_the_device_is_back_is_about_a_former_life() {
+    let late = kofn::maths::delay::Delay::Constant(Span::from_millis(30.0));
+    let delay = fault(FaultKind::Delay(kofn::fault::Delay::of(late)), 2.0);
+    let delay = Fault { trigger: Trigger::At(Time(99_000_000)), ..delay };
+    let trace = run(vec![delay, fault(FaultKind::Leave, 5.0)], 200);
+    assert_eq!(names(&trace).last(), Some(&Standing::Healthy), "{:?}", names(&trace));
+    assert_eq!(answers(&trace).len(), 200);
+}
+
+#[test]
+fn a_fleet_that_never_replied_is_suspected_after_a_deadline_of_silence() {
+    let cut = kofn::fault::Partition { way: None };
+    let mut cut = fault(FaultKind::Partition(cut), 1e6);
+    cut.trigger = Trigger::At(Time::ZERO);
+    cut.who = (0..5).map(DeviceId).collect::<Vec<_>>().into();
+    let trace = simulate(&setup(&plan("lenet5"), 3).with_faults(vec![cut]));
+    let suspects = |e: &Event| matches!(e, Event::Judgement { to: Standing::Suspect, .. });
+    assert_eq!(count(&trace, suspects), 5, "nobody was heard of");
+    let first = trace.iter().find(|record| suspects(&record.event)).expect("counted");
+    assert!(first.at >= Time(50_000_000), "not before the deadline of the file: {}", first.at);
+}

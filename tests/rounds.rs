@@ -80,7 +80,7 @@ impl Bench {
                 self.tasks.push_back((device, ticket, x));
             }
             (NodeId::Device(device), Message::Cancel(_)) => self.cancelled.push(device),
-            (NodeId::Device(device), Message::Deploy(_)) => self.deployed.push(device),
+            (NodeId::Device(device), Message::Deploy { .. }) => self.deployed.push(device),
             (NodeId::Client, Message::Answer(_, answer)) => self.ended.push(answer),
             (to, message) => panic!("{message:?} to {to:?}"),
         }

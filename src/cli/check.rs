@@ -13,6 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::file::write_whole;
 use super::outcome::{self, Outcome};
 use super::side_by_side::{cores, side_by_side};
+use super::swarm::swarm;
 use super::{BadInput, ClockArg, Exit, Format, RunOptions, say, shown};
 use crate::drive::{Clock, Setup, Trace};
 use crate::maths::chance::Seed;
@@ -24,20 +25,30 @@ use crate::view::{github, junit, markdown};
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// Fault-plan files, or folders of them
-    #[arg(required = true)]
-    paths: Vec<PathBuf>,
+    /// Fault-plan files, or folders of them; with --swarm a topology
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
     /// Run each plan so often, each time with the next seed, and report the worst run
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
+    /// Draw N schedules of misfortune for a topology, and hold it to what must always be true
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..),
+          conflicts_with_all = ["runs", "junit", "seed", "clock"])]
+    swarm: Option<u64>,
+    /// The first schedule's seed
+    #[arg(long, value_name = "SEED", default_value = "1", requires = "swarm")]
+    pub(super) swarm_from: u64,
     #[command(flatten)]
-    options: RunOptions,
+    pub(super) options: RunOptions,
     /// Write the verdicts as JUnit XML too
     #[arg(long, value_name = "OUT")]
     junit: Option<PathBuf>,
 }
 
 pub(super) fn check(args: &CheckArgs) -> anyhow::Result<Exit> {
+    if let Some(schedules) = args.swarm {
+        return swarm(args, schedules);
+    }
     let checked = judge_all(args)?;
     if let Some(path) = &args.junit {
         write_whole(path, |to| to.write_all(junit::junit(&checked).as_bytes()))?;
@@ -97,7 +108,7 @@ fn judge_all(args: &CheckArgs) -> anyhow::Result<Vec<CheckedPlan>> {
 }
 
 /// Plans × runs on stderr, if that is a terminal.
-fn bar(runs: u64) -> ProgressBar {
+pub(super) fn bar(runs: u64) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }

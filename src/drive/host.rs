@@ -112,7 +112,8 @@ impl Hosts {
         if host.address.is_some() {
             return false;
         }
-        host.address = Some(DeviceActor::new(Device::empty(device)).start().recipient());
+        let device = Device::empty(device, host.incarnation);
+        host.address = Some(DeviceActor::new(device).start().recipient());
         true
     }
 }

@@ -14,7 +14,6 @@ use crate::node::{
     Chaos, Device, Effect, Input, Job, Message, NodeId, Order, Output, Supervisor, Timer,
 };
 
-use crate::plan::Fault;
 use crate::units::{Bytes, DeviceId, Span, Time};
 
 /// What differs between virtual and real time.
@@ -64,7 +63,8 @@ impl Coming {
             Timer::FaultTurns { .. }
             | Timer::Deadline { .. }
             | Timer::Hedge(_)
-            | Timer::Arrival(_) => None,
+            | Timer::Arrival(_)
+            | Timer::Hello { .. } => None,
         }
     }
 }
@@ -110,10 +110,11 @@ impl<'w, P: Pace> Run<'w, P> {
         let supervisor = Supervisor::new(plan.clone(), deployment.clone());
         let chaos = Chaos::new(faults.clone(), *seed);
         let hosts = Hosts::start(setup.client(), supervisor, chaos, devices);
+        let remembers = faults.iter().any(|fault| fault.what.misfortune().needs_the_past());
         let mut run = Self {
             pace,
             hosts,
-            weather: Weather::new(*seed, steered || faults.iter().any(Fault::needs_the_past)),
+            weather: Weather::new(*seed, steered || remembers),
             frozen: BTreeMap::new(),
             queue: BinaryHeap::new(),
             causes: AFTER_FAULTS,

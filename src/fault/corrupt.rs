@@ -53,6 +53,10 @@ impl Misfortune for Corrupt {
         }
     }
 
+    fn needs_the_past(&self) -> bool {
+        matches!(self.how, How::Stale | How::Swap)
+    }
+
     fn result(&self, past: &Past, of: ResultOf, rng: &mut ChaCha8Rng, result: &mut Vec<Tensor>) {
         if !rng.random_bool(self.probability) {
             return;
@@ -143,6 +147,13 @@ mod tests {
             plain.iter().zip(&flipped).map(|(a, b)| (a.to_bits() ^ b.to_bits()).count_ones());
         assert_eq!(bits.sum::<u32>(), 1, "one bit of one number");
         assert_ne!(spoiled(How::Noise(0.1), &past), plain);
+    }
+
+    #[test]
+    fn only_who_repeats_old_results_needs_them_kept() {
+        let needs = |how| Corrupt { how, probability: 1.0 }.needs_the_past();
+        assert!(needs(How::Stale) && needs(How::Swap));
+        assert!(!needs(How::BitFlip) && !needs(How::Scale(2.0)));
     }
 
     #[test]

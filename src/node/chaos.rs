@@ -114,7 +114,7 @@ impl Chaos {
                     self.turn(now, fault, (long, up), down, out);
                 }
             }
-            Timer::Deadline { .. } | Timer::Hedge(_) | Timer::Arrival(_) => {}
+            Timer::Deadline { .. } | Timer::Hedge(_) | Timer::Arrival(_) | Timer::Hello { .. } => {}
         }
     }
 

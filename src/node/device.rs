@@ -3,20 +3,22 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::{Effects, Input, Job, Message, Node, NodeId, Output, RoundId, Ticket};
+use super::{Effects, Input, Job, Message, Node, NodeId, Output, RoundId, Ticket, Timer};
 use crate::event::Event;
 use crate::maths::Tensor;
 use crate::plan::Share;
-use crate::units::{Bytes, DeviceId, StageId, Time};
+use crate::units::{Bytes, DeviceId, Span, StageId, Time};
 
 #[derive(Debug)]
 pub struct Device {
     id: DeviceId,
+    /// How often it came up anew: tells what it says in this life from what is still on its way.
+    life: u32,
     shares: BTreeMap<(StageId, usize), Arc<Share>>,
     waiting: VecDeque<(Ticket, Vec<Tensor>)>,
     /// The job in hand, and whether its result is still wanted.
     busy: Option<(Ticket, bool)>,
-    /// Whether it must ask for its shares: it came back from the dead.
+    /// Whether it must ask for its shares: it came back from the dead, and none have come.
     empty: bool,
     /// Whether it takes no more tasks.
     leaving: bool,
@@ -25,12 +27,23 @@ pub struct Device {
 impl Device {
     /// A device that holds its shares already, as after deployment.
     pub fn deployed(id: DeviceId, shares: BTreeMap<(StageId, usize), Arc<Share>>) -> Self {
-        Self { id, shares, waiting: VecDeque::new(), busy: None, empty: false, leaving: false }
+        let (waiting, busy) = (VecDeque::new(), None);
+        Self { id, life: 0, shares, waiting, busy, empty: false, leaving: false }
     }
 
     /// A device that just came up and holds nothing.
-    pub fn empty(id: DeviceId) -> Self {
-        Self { empty: true, ..Self::deployed(id, BTreeMap::new()) }
+    pub fn empty(id: DeviceId, life: u32) -> Self {
+        Self { life, empty: true, ..Self::deployed(id, BTreeMap::new()) }
+    }
+
+    /// Says hello until shares come. The word may be lost on its way, and who is thought to be away is
+    /// asked for nothing: it would never be heard of again.
+    fn greet(&self, now: Time, again: u32, out: &mut Effects) {
+        if self.empty && !self.leaving {
+            out.send(NodeId::Supervisor, Message::Hello { life: self.life, again });
+            let patience = (GREETS_AGAIN * f64::from(1u32 << again.min(16))).min(GREETS_AT_LEAST);
+            out.wake(now + patience, Timer::Hello { again: again + 1 });
+        }
     }
 
     fn take_next(&mut self, out: &mut Effects) {
@@ -73,21 +86,23 @@ impl Device {
     fn hold(&mut self, shares: Vec<(StageId, usize, Arc<Share>)>, out: &mut Effects) {
         let size = shares.iter().fold(Bytes(0), |sum, (_, _, share)| sum + share.weight_bytes());
         out.note(Event::Deployed { device: self.id, shares: shares.len(), size });
+        self.empty = false;
         self.shares.extend(shares.into_iter().map(|(stage, share, held)| ((stage, share), held)));
     }
 }
 
 impl Node for Device {
-    fn handle(&mut self, _now: Time, input: Input, out: &mut Effects) {
+    fn handle(&mut self, now: Time, input: Input, out: &mut Effects) {
         match input {
-            Input::Start if self.empty => out.send(NodeId::Supervisor, Message::Hello),
+            Input::Start => self.greet(now, 0, out),
+            Input::Wake(Timer::Hello { again }) => self.greet(now, again, out),
             Input::Mail { message: Message::Task(ticket, _), .. } if self.leaving => {
                 let why = "it is leaving the fleet".to_owned();
                 out.send(NodeId::Supervisor, Message::Reply(ticket, Err(why)));
             }
             Input::Mail { message: Message::Leave, .. } => {
                 self.leaving = true;
-                out.send(NodeId::Supervisor, Message::Goodbye);
+                out.send(NodeId::Supervisor, Message::Goodbye { life: self.life });
             }
             Input::Mail { message: Message::Task(ticket, inputs), .. } => {
                 if !self.has(ticket) {
@@ -95,15 +110,14 @@ impl Node for Device {
                 }
             }
             Input::Mail { message: Message::Cancel(round), .. } => self.forget(round, out),
-            Input::Mail { message: Message::Deploy(shares), .. } => self.hold(shares, out),
+            Input::Mail { message: Message::Deploy { shares, .. }, .. } => self.hold(shares, out),
             Input::Done { output: Output::Share { ticket, result }, .. } => {
                 let wanted = self.busy.take().is_some_and(|(_, wanted)| wanted);
                 let word =
                     if wanted { Message::Reply(ticket, result) } else { Message::Skipped(ticket) };
                 out.send(NodeId::Supervisor, word);
             }
-            Input::Start
-            | Input::Mail { .. }
+            Input::Mail { .. }
             | Input::Wake(_)
             | Input::Done { .. }
             | Input::Saw(_)
@@ -113,3 +127,8 @@ impl Node for Device {
         self.take_next(out);
     }
 }
+
+/// After its first hello; the pause doubles, for shares may be long on their way …
+const GREETS_AGAIN: Span = Span(10_000_000);
+/// … up to this: a word this short burdens no link.
+const GREETS_AT_LEAST: Span = Span(160_000_000);

@@ -26,6 +26,8 @@ pub(super) struct Health {
     devices: Vec<Record>,
     /// Recent reply times of each stage, from all devices.
     stages: BTreeMap<StageId, VecDeque<Span>>,
+    /// How long a stage's reply is taken to need until replies have shown it.
+    prior: Vec<Span>,
 }
 
 #[derive(Debug)]
@@ -75,11 +77,16 @@ const GOOD_OF_A_LIAR: u32 = 12;
 /// Slower than typical by this factor is slow; faster than by the second it is not any more.
 const SLOW: f64 = 3.0;
 const NOT_SLOW: f64 = 2.0;
+/// A stage that has hardly replied is taken to need this part of its deadline, so that whoever says
+/// nothing for as long as that is suspect by default. The deadline is the one time that the topology
+/// promises by any clock: its speeds and links are not those of the machine in real time.
+const PRIOR: f64 = 0.2;
 /// The least standard deviation of the logarithm: even a steady device may take half as long again.
 const LEAST_SD: f64 = 0.5;
 
 impl Health {
-    pub(super) fn new(rule: HealthRule, devices: usize) -> Self {
+    /// For so many devices, and stages with these deadlines.
+    pub(super) fn new(rule: HealthRule, devices: usize, deadlines: &[Span]) -> Self {
         let fresh = || Record {
             standing: Standing::Healthy,
             away: false,
@@ -92,7 +99,8 @@ impl Health {
             exile: rule.exile,
         };
         let devices = (0..devices).map(|_| fresh()).collect();
-        Self { rule, devices, stages: BTreeMap::new() }
+        let prior = deadlines.iter().map(|deadline| *deadline * PRIOR).collect();
+        Self { rule, devices, stages: BTreeMap::new(), prior }
     }
 
     /// Whether the device is one to rely on.
@@ -193,7 +201,7 @@ impl Health {
         let Some(((round, _), asked)) = oldest else { return };
         // It does one job at a time: what it was asked meanwhile had to wait.
         let (stage, silence) = (round.stage, now - (*asked).max(record.heard));
-        let Some(phi) = self.suspicion(device, stage, silence) else { return };
+        let phi = self.suspicion(device, stage, silence);
         let why = format!("nothing from it for {silence} (φ = {phi:.1})");
         let standing = self.devices[device.0].standing;
         match standing {
@@ -209,13 +217,13 @@ impl Health {
 
     /// φ = −log₁₀ P(a reply comes after a silence this long), for a lognormal reply time; the normal
     /// tail is approximated by a logistic function, as is usual for this detector.
-    fn suspicion(&self, device: DeviceId, stage: StageId, silence: Span) -> Option<f64> {
-        let typical = self.typical(stage)?.as_secs().max(1e-9);
+    fn suspicion(&self, device: DeviceId, stage: StageId, silence: Span) -> f64 {
+        let typical = self.typical(stage).unwrap_or(self.prior[stage.0]).as_secs().max(1e-9);
         let Running { mean, variance } = self.devices[device.0].log_ratio;
         let sd = variance.sqrt().max(LEAST_SD);
         let y = ((silence.as_secs() / typical).max(1e-9).ln() - mean) / sd;
         let e = (-y * (1.5976 + 0.070_566 * y * y)).exp();
-        Some(if y > 0.0 { -(e / (1.0 + e)).log10() } else { -(1.0 - 1.0 / (1.0 + e)).log10() })
+        if y > 0.0 { -(e / (1.0 + e)).log10() } else { -(1.0 - 1.0 / (1.0 + e)).log10() }
     }
 
     fn exclude(&mut self, now: Time, device: DeviceId, why: String, out: &mut Vec<Event>) {

@@ -1,12 +1,15 @@
 //! The supervisor: runs each request through the plan's steps, a round for every stage.
 //!
 //! It scatters a stage's input to the holders of its shares, gathers replies, and decodes as soon as
-//! those in hand suffice ([`rounds`]). It never answers from too few, nor from what it found wrong.
+//! those in hand suffice ([`rounds`]); devices may come and go meanwhile ([`members`]). It never answers from too few, nor from what it found wrong.
 
+mod members;
 mod rounds;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use members::Life;
 
 use super::deployment::Deployment;
 use super::health::Health;
@@ -16,7 +19,7 @@ use crate::code::DecoderCache;
 use crate::event::Event;
 use crate::maths::Tensor;
 use crate::plan::{Plan, Stage, StepWork};
-use crate::units::{DeviceId, RequestId, StageId, Time};
+use crate::units::{DeviceId, RequestId, Span, StageId, Time};
 
 #[derive(Debug)]
 pub struct Supervisor {
@@ -27,8 +30,8 @@ pub struct Supervisor {
     health: Health,
     /// How many more good devices each stage can lose, as last said.
     margins: BTreeMap<StageId, i64>,
-    /// When each device that came up anew was sent its shares.
-    deployed: BTreeMap<DeviceId, Time>,
+    /// The life each device is in.
+    lives: Vec<Life>,
     /// The requests in flight.
     requests: BTreeMap<RequestId, Progress>,
 }
@@ -47,10 +50,11 @@ struct Progress {
 impl Supervisor {
     pub fn new(plan: Arc<Plan>, deployment: Arc<Deployment>) -> Self {
         let decoders = plan.stages.iter().map(|s| DecoderCache::new(s.code.clone())).collect();
-        let health = Health::new(plan.policy.health, plan.devices.len());
-        let (margins, deployed) = (BTreeMap::new(), BTreeMap::new());
-        let requests = BTreeMap::new();
-        Self { plan, deployment, decoders, health, margins, deployed, requests }
+        let deadlines: Vec<Span> = plan.stages.iter().map(|stage| stage.deadline).collect();
+        let health = Health::new(plan.policy.health, plan.devices.len(), &deadlines);
+        let (margins, requests) = (BTreeMap::new(), BTreeMap::new());
+        let lives = vec![Life::default(); plan.devices.len()];
+        Self { plan, deployment, decoders, health, margins, lives, requests }
     }
 
     fn accept(&mut self, now: Time, request: RequestId, inputs: Vec<Tensor>, out: &mut Effects) {
@@ -139,25 +143,6 @@ impl Supervisor {
         }
     }
 
-    fn deploy(&mut self, now: Time, device: DeviceId, out: &mut Effects) {
-        self.deployed.insert(device, now);
-        let shares = self.deployment.of(device);
-        out.send(NodeId::Device(device), Message::Deploy(shares));
-    }
-
-    /// A device says that it does not hold what it should: its shares are still on their way, or they,
-    /// or its word that it came up, were lost.
-    fn deploy_again(&mut self, now: Time, device: DeviceId, out: &mut Effects) {
-        let shares = Message::Deploy(self.deployment.of(device));
-        let way = self.plan.devices[device.0].bandwidth.time_for(shares.size()) * 2.0;
-        let patience = self.plan.stages.iter().map(|stage| stage.deadline).max();
-        let patience = way + patience.unwrap_or_default();
-        let is_due = self.deployed.get(&device).is_none_or(|at| now - *at > patience);
-        if is_due && !self.health.is_away(device) {
-            self.deploy(now, device, out);
-        }
-    }
-
     fn mail(&mut self, now: Time, from: NodeId, message: Message, out: &mut Effects) {
         match (from, message) {
             (_, Message::Request(request, inputs)) => self.accept(now, request, inputs, out),
@@ -169,16 +154,11 @@ impl Supervisor {
                 let Ticket { round: RoundId { request, stage }, share, .. } = ticket;
                 out.note(Event::Skipped { request, stage, share, device });
             }
-            (NodeId::Device(device), Message::Hello) => {
-                let mut judgements = Vec::new();
-                self.health.joined(device, &mut judgements);
-                self.note_judgements(judgements, out);
-                self.deploy(now, device, out);
+            (NodeId::Device(device), Message::Hello { life, .. }) => {
+                self.welcome(now, device, life, out);
             }
-            (NodeId::Device(device), Message::Goodbye) => {
-                let mut judgements = Vec::new();
-                self.health.left(device, &mut judgements);
-                self.note_judgements(judgements, out);
+            (NodeId::Device(device), Message::Goodbye { life }) => {
+                self.take_leave(device, life, out);
             }
             _ => {}
         }

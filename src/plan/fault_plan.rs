@@ -68,13 +68,6 @@ pub struct Fault {
     pub until: Option<Time>,
 }
 
-impl Fault {
-    /// Whether it answers with results of the past.
-    pub fn needs_the_past(&self) -> bool {
-        matches!(&self.what, FaultKind::Corrupt(_))
-    }
-}
-
 impl FaultPlan {
     /// The topology that a fault-plan file is for.
     pub fn topology_of(path: &Path) -> Result<PathBuf, Problems> {

@@ -48,7 +48,9 @@ pub enum Verify {
     Surplus,
     /// Every share is held against a random projection of its weights.
     Always,
-    /// `Always` where that costs less than 3 % of the stage's round, else `Surplus`.
+    /// `Always` where that costs less than 3 % of the stage's round, else `Surplus`. Both are reckoned
+    /// from the topology's speeds and links, by either clock: what a machine happened to measure
+    /// would make the plan, and with it what is caught, another one in every run.
     Auto,
 }
 

@@ -28,20 +28,51 @@ pub struct Scenario {
     pub ends: bool,
 }
 
-struct Drawing {
-    rng: ChaCha8Rng,
-    devices: usize,
-    tolerates: usize,
+/// What is drawn for, so far.
+pub(super) struct Drawing {
+    pub(super) rng: ChaCha8Rng,
+    /// The devices' names; so many of the first of them may be lost.
+    pub(super) devices: Vec<String>,
+    pub(super) tolerates: usize,
     /// Whether lies are found out, so that they may be told.
-    verifies: bool,
+    pub(super) verifies: bool,
+    /// The stages that faults strike at.
+    pub(super) layers: Vec<String>,
+    /// Faults wait for one of so many first requests.
+    pub(super) requests: usize,
+    /// How often a fault that may strike in any round does.
+    pub(super) chance: f64,
+    /// By what all times are stretched.
+    pub(super) pace: f64,
+}
+
+/// Faults as the items of a list, and what they leave to be expected.
+pub(super) struct Faults {
+    pub(super) list: String,
+    /// Whether they touch no more devices than may be lost.
+    pub(super) within_margin: bool,
+    /// Whether all of them end.
+    pub(super) end: bool,
 }
 
 impl Scenario {
     pub fn draw(seed: u64, base: &Base) -> Self {
         let rng = Seed(seed).stream(Purpose::Swarm, &[]);
-        let mut drawing = Drawing { rng, devices: 0, tolerates: 0, verifies: true };
+        let mut drawing = Drawing {
+            rng,
+            devices: Vec::new(),
+            tolerates: 0,
+            verifies: true,
+            layers: vec![base.layer.clone()],
+            requests: 15,
+            chance: 0.02,
+            pace: 1.0,
+        };
         let topology = drawing.topology(base);
-        let (faults, within_margin, ends) = drawing.fault_plan(seed, base);
+        let Faults { list, within_margin, end: ends } = drawing.faults();
+        let faults = format!(
+            "FaultPlan(\n    topology: \"-\",\n    seed: {seed},\n    faults: [\n{list}    ],\n)\n"
+        );
         Self { topology, faults, within_margin, ends }
     }
 }
@@ -52,12 +83,16 @@ impl Drawing {
     }
 
     fn ms(&mut self, low: u64, high: u64) -> String {
-        format!("\"{}ms\"", self.rng.random_range(low..=high))
+        let drawn = self.rng.random_range(low..=high);
+        if self.pace == 1.0 {
+            return format!("\"{drawn}ms\"");
+        }
+        format!("\"{}us\"", (drawn as f64 * 1000.0 * self.pace).ceil())
     }
 
     fn topology(&mut self, base: &Base) -> String {
-        self.devices = self.rng.random_range(2..=8);
-        let n = self.devices;
+        let n: usize = self.rng.random_range(2..=8);
+        self.devices = (1..=n).map(|at| format!("d-{at}")).collect();
         let code = match self.rng.random_range(0..4) {
             0 => format!("Uncoded(k: {n})"),
             1 => format!("Parity(k: {})", n - 1),
@@ -110,40 +145,46 @@ impl Drawing {
         )
     }
 
-    fn fault_plan(&mut self, seed: u64, base: &Base) -> (String, bool, bool) {
+    pub(super) fn faults(&mut self) -> Faults {
         let count = self.rng.random_range(0..=6);
         let gentle = self.rng.random_bool(0.5);
-        let pool = if gentle { self.tolerates } else { self.devices };
-        let mut ends = true;
-        let mut faults = String::new();
+        let pool = if gentle { self.tolerates } else { self.devices.len() };
+        let mut end = true;
+        let mut list = String::new();
         for _ in 0..if pool == 0 { 0 } else { count } {
-            let who = self.rng.random_range(1..=pool);
-            let (at, again) = self.trigger(base);
-            ends &= !again;
+            let who = self.rng.random_range(1..=pool) - 1;
+            let (at, again) = self.trigger();
+            end &= !again;
             let (what, lasts) = self.kind();
             let lasts = if lasts { format!(", lasts: {}", self.ms(5, 150)) } else { String::new() };
-            faults += &format!("        (at: {at}, who: \"d-{who}\", what: {what}{lasts}),\n");
+            let who = &self.devices[who];
+            list += &format!("        (at: {at}, who: {who:?}, what: {what}{lasts}),\n");
         }
-        let text = format!(
-            "FaultPlan(\n    topology: \"-\",\n    seed: {seed},\n    faults: [\n{faults}    ],\n)\n"
-        );
         // A reply that everybody is waited for makes every fault felt, but loses nothing.
-        (text, gentle, ends)
+        Faults { list, within_margin: gentle, end }
     }
 
     /// A trigger, and whether it strikes again and again.
-    fn trigger(&mut self, base: &Base) -> (String, bool) {
-        let layer = &base.layer;
-        let request = self.rng.random_range(0..15);
+    fn trigger(&mut self) -> (String, bool) {
+        let request = self.rng.random_range(0..self.requests);
         let phase = self.one_of(&["Scattered", "FirstReply", "Decoding"]);
         match self.rng.random_range(0..10) {
             0 => (format!("Every({})", self.ms(20, 200)), true),
-            1 => ("Chance(0.02)".to_owned(), true),
+            1 => (format!("Chance({})", self.chance), true),
             2 | 3 => {
-                (format!("AtStage(request: {request}, stage: \"{layer}\", phase: {phase})"), false)
+                let layer = self.layer();
+                (format!("AtStage(request: {request}, stage: {layer:?}, phase: {phase})"), false)
             }
             4 => (format!("OnEvent(Ended({request}))"), false),
             _ => (format!("At({})", self.ms(0, 400)), false),
+        }
+    }
+
+    fn layer(&mut self) -> String {
+        match &self.layers[..] {
+            // What needs no chance draws none: seeds keep their meaning.
+            [only] => only.clone(),
+            layers => layers.choose(&mut self.rng).expect("some stage is coded").clone(),
         }
     }
 
