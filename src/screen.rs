@@ -11,6 +11,7 @@
 //!
 //! Nothing here needs a terminal but `terminal.rs`.
 
+pub mod cast;
 pub mod look;
 pub mod panel;
 pub mod scene;
