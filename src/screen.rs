@@ -12,6 +12,7 @@
 //! Nothing here needs a terminal but `terminal.rs`.
 
 pub mod app;
+pub mod cast;
 pub mod config;
 pub mod keys;
 pub mod layout;

@@ -5,6 +5,8 @@ mod events;
 mod fleet;
 mod latency;
 mod margin;
+mod mark;
+mod pen;
 mod round;
 mod timeline;
 

@@ -91,7 +91,8 @@ fn sign(event: &Event) -> char {
     }
 }
 
-fn words(header: &Header, event: &Event) -> String {
+/// An event in words.
+pub fn words(header: &Header, event: &Event) -> String {
     let name = |device: &DeviceId| header.device(*device);
     let of = |stage: &StageId| header.stage(*stage);
     match event {
