@@ -49,7 +49,8 @@ impl Supervisor {
     }
 
     /// A holder for each share: the next one in turn that may be asked. Those that should not be
-    /// are asked all the same if without them there would be too few.
+    /// are asked all the same if without them there would be too few, and on the last of the policy's
+    /// tries: where every result is checked, that costs nothing but their time.
     fn choose(
         &mut self,
         now: Time,
@@ -74,7 +75,9 @@ impl Supervisor {
         }
         self.note_judgements(judgements, out);
         let would: Arrived = have.iter().copied().chain(chosen.iter().map(|(s, _)| *s)).collect();
-        if self.decoders[stage.0].decoder(&would).is_err() {
+        let is_last = attempt > 0 && attempt == plan.policy.retries;
+        let is_checked = plan.stages[stage.0].verify == Verify::Always;
+        if self.decoders[stage.0].decoder(&would).is_err() || (is_last && is_checked) {
             chosen.append(&mut reserve);
             chosen.sort();
         }
@@ -241,6 +244,7 @@ impl Supervisor {
         out: &mut Effects,
     ) {
         let RoundId { request, stage } = id;
+        let mut tries = self.plan.policy.retries;
         let Some(round) = self.round(id) else { return };
         round.decoder = None;
         match undecoded {
@@ -260,9 +264,12 @@ impl Supervisor {
                 if self.decode_if_enough(now, id, Patience::Left, out) {
                     return;
                 }
+                // The others were told to stop when it seemed enough: a lie on the last try must
+                // not take from them the time that they were given.
+                tries += 1;
             }
         }
-        self.ask_again_or_fail(now, id, out);
+        self.ask_again_or_fail(now, id, tries, out);
     }
 
     /// A share is wrong: it counts as one that never came, and whoever sent it loses standing.
@@ -294,14 +301,15 @@ impl Supervisor {
         out.note(Event::DeadlinePassed { request, stage, attempt, missing });
         self.review(now, out);
         if !self.decode_if_enough(now, id, Patience::Spent, out) {
-            self.ask_again_or_fail(now, id, out);
+            self.ask_again_or_fail(now, id, self.plan.policy.retries, out);
         }
     }
 
-    fn ask_again_or_fail(&mut self, now: Time, id: RoundId, out: &mut Effects) {
+    /// Asks again unless that was done so many times.
+    fn ask_again_or_fail(&mut self, now: Time, id: RoundId, tries: u32, out: &mut Effects) {
         let plan = self.plan.clone();
         let Some(round) = self.round(id) else { return };
-        if round.attempt < plan.policy.retries {
+        if round.attempt < tries {
             round.attempt += 1;
             return self.scatter(now, id, out);
         }
