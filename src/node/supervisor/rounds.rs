@@ -4,16 +4,15 @@ use std::collections::BTreeSet;
 
 use super::Supervisor;
 use crate::code::Arrived;
-use crate::event::{Event, Proof};
+use crate::event::Event;
 use crate::maths::Tensor;
-use crate::node::job::Undecoded;
 use crate::node::{Check, Effects, Job, Message, NodeId, RoundId, Ticket, Timer};
 use crate::plan::{Plan, Stage, StageWork, Verify, Wait};
 use crate::units::{DeviceId, Span, StageId, Time};
 
 /// Whether a round may still wait for a reply more than it needs.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Patience {
+pub(super) enum Patience {
     Left,
     Spent,
 }
@@ -154,7 +153,7 @@ impl Supervisor {
     }
 
     /// Begins to decode if the shares in hand suffice; says whether they do.
-    fn decode_if_enough(
+    pub(super) fn decode_if_enough(
         &mut self,
         now: Time,
         id: RoundId,
@@ -235,55 +234,6 @@ impl Supervisor {
         self.finish_step(now, request, outputs, out);
     }
 
-    /// What was in hand turned out not to do: go on without what was wrong.
-    pub(super) fn reopen(
-        &mut self,
-        now: Time,
-        id: RoundId,
-        undecoded: Undecoded,
-        out: &mut Effects,
-    ) {
-        let RoundId { request, stage } = id;
-        let mut tries = self.plan.policy.retries;
-        let Some(round) = self.round(id) else { return };
-        round.decoder = None;
-        match undecoded {
-            Undecoded::Broken(reason) => return self.fail(now, request, reason, out),
-            Undecoded::Doubtful => {
-                let arrived = round.arrived().into_iter().collect();
-                if round.missing().is_empty() {
-                    // Nobody else can be asked: let all speak again.
-                    round.results.clear();
-                }
-                out.note(Event::Doubted { request, stage, arrived });
-            }
-            Undecoded::Lies(lies) => {
-                for (share, how) in lies {
-                    self.catch(now, id, share, how, out);
-                }
-                if self.decode_if_enough(now, id, Patience::Left, out) {
-                    return;
-                }
-                // The others were told to stop when it seemed enough: a lie on the last try must
-                // not take from them the time that they were given.
-                tries += 1;
-            }
-        }
-        self.ask_again_or_fail(now, id, tries, out);
-    }
-
-    /// A share is wrong: it counts as one that never came, and whoever sent it loses standing.
-    fn catch(&mut self, now: Time, id: RoundId, share: usize, how: Proof, out: &mut Effects) {
-        let RoundId { request, stage } = id;
-        let Some(round) = self.round(id) else { return };
-        round.results.remove(&share);
-        let Some(device) = round.asked(share).last().copied() else { return };
-        out.note(Event::Caught { device, request, stage, share, how });
-        let mut judgements = Vec::new();
-        self.health.lied(now, device, how, &mut judgements);
-        self.note_judgements(judgements, out);
-    }
-
     /// A deadline passed: decode what suffices, ask again, or give the request up.
     pub(super) fn pass_deadline(
         &mut self,
@@ -306,7 +256,13 @@ impl Supervisor {
     }
 
     /// Asks again unless that was done so many times.
-    fn ask_again_or_fail(&mut self, now: Time, id: RoundId, tries: u32, out: &mut Effects) {
+    pub(super) fn ask_again_or_fail(
+        &mut self,
+        now: Time,
+        id: RoundId,
+        tries: u32,
+        out: &mut Effects,
+    ) {
         let plan = self.plan.clone();
         let Some(round) = self.round(id) else { return };
         if round.attempt < tries {
