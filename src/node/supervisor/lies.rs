@@ -37,9 +37,9 @@ impl Supervisor {
                 if self.decode_if_enough(now, id, Patience::Left, out) {
                     return;
                 }
-                // The others were told to stop when it seemed enough: a lie on the last try must
+                // The others were told to stop when it seemed enough. Lies, and copies of lies, must
                 // not take from them the time that they were given.
-                tries += 1;
+                tries = self.tries_after_a_lie(now, id);
             }
         }
         self.ask_again_or_fail(now, id, tries, out);
@@ -55,5 +55,12 @@ impl Supervisor {
         let mut judgements = Vec::new();
         self.health.lied(now, device, how, &mut judgements);
         self.note_judgements(judgements, out);
+    }
+
+    /// One more than there were, until the last of the policy's tries is over.
+    fn tries_after_a_lie(&mut self, now: Time, id: RoundId) -> u32 {
+        let retries = self.plan.policy.retries;
+        let in_time = self.round(id).filter(|round| now < round.until);
+        in_time.map_or(retries, |round| retries.max(round.attempt + 1))
     }
 }

@@ -27,6 +27,10 @@ impl Supervisor {
         self.ask(now, id, asked, out);
         let deadline = now + self.deadline(id.stage, attempt);
         out.wake(deadline, Timer::Deadline { round: id, attempt });
+        let retries = self.plan.policy.retries;
+        if let Some(round) = self.round(id).filter(|_| attempt <= retries) {
+            round.until = deadline;
+        }
         if let (0, Some(factor)) = (attempt, self.plan.policy.hedge)
             && let Some(patience) = self.health.learned(id.stage, 0.5, factor)
         {
