@@ -522,6 +522,24 @@ fn a_swarm_takes_one_topology_and_no_other_seeds() {
     }
 }
 
+#[test]
+fn a_topology_whose_exiles_outlast_any_run_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = std::fs::read_to_string(support::topology("lenet5")).expect("shipped");
+    let models = root().join("topologies/models");
+    let text = text
+        .replace("models/", &format!("{}/", models.display()))
+        .replace("policy: (", "policy: (health: (exile: \"1h\"), ");
+    std::fs::write(folder.path().join("stern.ron"), text).expect("written");
+    let output = swarm(folder.path(), &["--swarm", "1", "stern.ron"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(64), "{error}");
+    assert!(
+        error.contains("stern.ron: until") && error.contains("shorten policy.health"),
+        "{error}"
+    );
+}
+
 /// The words of an enum of the fault-plan file, as its reader lists them when it meets none of them.
 fn words_of(text: &str) -> Vec<String> {
     let plan = support::plan("lenet5");

@@ -225,3 +225,20 @@ fn a_fleet_that_never_replied_is_suspected_after_a_deadline_of_silence() {
     let first = trace.iter().find(|record| suspects(&record.event)).expect("counted");
     assert!(first.at >= Time(50_000_000), "not before the deadline of the file: {}", first.at);
 }
+
+/// Found by `kofn check --swarm 20 topologies/vgglite.ron` (seed 20): one board told a lie, the two
+/// phones were far behind, and rather than ask the board again the request was given up.
+#[test]
+fn on_the_last_try_even_who_lied_is_asked_where_every_result_is_checked() {
+    let plan = plan("vgglite");
+    let lie = "(at: At(\"646.397ms\"), who: \"pi-5\", what: Corrupt(how: Noise(0.5), probability: 0.5), \
+               lasts: \"4187us\")";
+    let text = format!("FaultPlan(topology: \"-\", faults: [{lie}])");
+    let faults = kofn::plan::FaultPlan::parse(&support::topology("vgglite"), text, &plan);
+    let faults = faults.unwrap_or_else(|problems| panic!("{problems}")).faults;
+    let calm = kofn::drive::Setup { seed: kofn::maths::chance::Seed(20), ..setup(&plan, 52) };
+    let trace = simulate(&calm.with_faults(faults));
+    let lied = |e: &Event| matches!(e, Event::Caught { request, .. } if request.0 == 50);
+    assert_eq!(count(&trace, lied), 1, "the lie that showed it");
+    assert_eq!(answers(&trace).len(), 52);
+}

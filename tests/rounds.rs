@@ -99,6 +99,15 @@ impl Bench {
         self.step(Input::Mail { from: NodeId::Device(*device), message });
     }
 
+    /// A device replies with half as much again.
+    fn lie(&mut self, (device, ticket, inputs): &(DeviceId, Ticket, Vec<Tensor>)) {
+        let held = self.deployment.held_by(*device);
+        let result = held[&(ticket.round.stage, ticket.share)].run(inputs);
+        let scaled = |tensors: Vec<Tensor>| tensors.into_iter().map(|x| x * 1.5).collect();
+        let message = Message::Reply(*ticket, result.map(scaled));
+        self.step(Input::Mail { from: NodeId::Device(*device), message });
+    }
+
     /// The last deadline passes.
     fn deadline(&mut self) {
         let (at, timer) = *self.deadlines.last().expect("every round has a deadline");
@@ -222,4 +231,25 @@ fn two_requests_in_flight_do_not_mix() {
     assert_eq!(begun, [1; 5], "only the second has gone on");
     of(0).iter().for_each(|task| bench.reply(task));
     assert_eq!(bench.take_tasks().len(), 5);
+}
+
+/// Found by the swarm (seeds 2125 and 51973, and 3004 with a copy of the lie): a request was given up at once, though the others had been
+/// asked a moment ago.
+#[test]
+fn a_lie_on_the_last_try_does_not_take_from_the_others_the_time_they_were_given() {
+    let mut bench = Bench::new("lenet5");
+    bench.deadline();
+    bench.deadline();
+    let mut tasks = bench.take_tasks();
+    tasks.retain(|(_, ticket, _)| ticket.attempt == 2);
+    bench.reply(&tasks[0]);
+    bench.reply(&tasks[1]);
+    bench.lie(&tasks[2]);
+    assert!(bench.events.iter().any(|event| matches!(event, Event::Caught { .. })));
+    bench.lie(&tasks[2]);
+    assert!(bench.ended.is_empty(), "two others may still answer");
+    let again = bench.take_tasks();
+    let honest = again.iter().find(|(device, ..)| *device == tasks[3].0);
+    bench.reply(honest.expect("it was told to stop, and is asked again"));
+    assert!(bench.events.iter().any(|event| matches!(event, Event::Decoded { .. })));
 }

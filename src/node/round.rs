@@ -14,6 +14,8 @@ pub(super) struct Round {
     pub(super) began: Time,
     /// How often shares were asked for again.
     pub(super) attempt: u32,
+    /// When the last of the policy's tries so far is over.
+    pub(super) until: Time,
     /// The round's input, kept for asking again.
     pub(super) inputs: Vec<Tensor>,
     /// Set once the shares in hand suffice: the round is decided.
@@ -31,6 +33,7 @@ impl Round {
             id,
             began: now,
             attempt: 0,
+            until: now,
             inputs,
             decoder: None,
             hedged: false,

@@ -3,6 +3,7 @@
 //! It scatters a stage's input to the holders of its shares, gathers replies, and decodes as soon as
 //! those in hand suffice ([`rounds`]); devices may come and go meanwhile ([`members`]). It never answers from too few, nor from what it found wrong.
 
+mod lies;
 mod members;
 mod rounds;
 

@@ -38,10 +38,17 @@ pub struct Ordeal {
     pub laws: Laws,
 }
 
-/// Nothing can befall the fleet that would be felt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no stage runs on the devices, so nothing can go wrong there; code some layer")]
-pub struct Unsuited;
+/// Why no misfortune can be drawn for a topology, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsuited {
+    #[error("no stage runs on the devices, so nothing can go wrong there; code some layer")]
+    NoStage,
+    #[error(
+        "until a fleet is whole again {requests} requests would go by, and at most {MOST_REQUESTS} \
+         are tried; shorten policy.health.exile, which is {exile}"
+    )]
+    TooLong { requests: usize, exile: Span },
+}
 
 impl Field {
     /// Runs a few requests in fair weather, for the pace.
@@ -49,7 +56,7 @@ impl Field {
     /// # Errors
     /// [`Unsuited`], or if the whole model fails on an input.
     pub fn new(plan: &Arc<Plan>, topology: &str) -> anyhow::Result<Self> {
-        anyhow::ensure!(!plan.stages.is_empty(), Unsuited);
+        anyhow::ensure!(!plan.stages.is_empty(), Unsuited::NoStage);
         let calm = Setup::new(plan.clone(), MEASURED, Seed(0))?;
         let trace = calm.run(Clock::Virtual, &mut |_| ControlFlow::Continue(()))?;
         let took = trace.last().map_or(Span::ZERO, |record| Span(record.at.0));
@@ -61,6 +68,7 @@ impl Field {
         let whole = storm * 1.5 + heals_within;
         let storm_requests = in_units(storm, pace);
         let requests = in_units(whole, pace) + STORM_REQUESTS;
+        anyhow::ensure!(requests <= MOST_REQUESTS, Unsuited::TooLong { requests, exile });
         let numbers = calm.cases.iter().flat_map(|case| &case.truth).flatten();
         let largest = numbers.fold(1.0, |most: f64, x| most.max(f64::from(x.abs())));
         Ok(Self {
@@ -151,6 +159,8 @@ fn deployment(plan: &Plan) -> Span {
 
 /// An answer is wrong if it is off by this part of the largest number that the whole model gives.
 const WRONG: f64 = 1e-4;
+/// A schedule with more would take minutes.
+const MOST_REQUESTS: usize = 100_000;
 /// Requests in fair weather from which the pace is taken.
 const MEASURED: usize = 30;
 /// The storm covers at least so many requests.

@@ -65,11 +65,9 @@ impl CheckedSwarm {
 
     pub fn to_text(&self) -> String {
         let Self { topology, schedules, from, .. } = self;
-        let counted = if *schedules == 1 { "schedule" } else { "schedules" };
-        let mut lines = vec![format!(
-            "{topology} · {schedules} {counted} from seed {from} · {}",
-            self.status()
-        )];
+        let schedules = counted(*schedules);
+        let mut lines =
+            vec![format!("{topology} · {schedules} from seed {from} · {}", self.status())];
         lines.extend(self.laws.iter().map(HeldLaw::to_text));
         lines.push(format!(
             "\nrequests  {} answered, {} failed; largest error {:.1e}",
@@ -91,8 +89,9 @@ impl CheckedSwarm {
 impl HeldLaw {
     fn to_text(&self) -> String {
         let Self { law, schedules, broken_seeds } = self;
+        let schedules = counted(*schedules);
         if broken_seeds.is_empty() {
-            return format!("  ✓ {law}: {schedules} schedules");
+            return format!("  ✓ {law}: {schedules}");
         }
         let seeds: Vec<String> = broken_seeds.iter().take(SHOWN).map(u64::to_string).collect();
         let more = if broken_seeds.len() > SHOWN { ", …" } else { "" };
@@ -111,6 +110,10 @@ impl Failure {
              to see this again: {again}"
         )
     }
+}
+
+fn counted(schedules: usize) -> String {
+    format!("{schedules} schedule{}", if schedules == 1 { "" } else { "s" })
 }
 
 /// Seeds that are told; the rest are in the JSON.

@@ -4,16 +4,15 @@ use std::collections::BTreeSet;
 
 use super::Supervisor;
 use crate::code::Arrived;
-use crate::event::{Event, Proof};
+use crate::event::Event;
 use crate::maths::Tensor;
-use crate::node::job::Undecoded;
 use crate::node::{Check, Effects, Job, Message, NodeId, RoundId, Ticket, Timer};
 use crate::plan::{Plan, Stage, StageWork, Verify, Wait};
 use crate::units::{DeviceId, Span, StageId, Time};
 
 /// Whether a round may still wait for a reply more than it needs.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Patience {
+pub(super) enum Patience {
     Left,
     Spent,
 }
@@ -28,6 +27,10 @@ impl Supervisor {
         self.ask(now, id, asked, out);
         let deadline = now + self.deadline(id.stage, attempt);
         out.wake(deadline, Timer::Deadline { round: id, attempt });
+        let retries = self.plan.policy.retries;
+        if let Some(round) = self.round(id).filter(|_| attempt <= retries) {
+            round.until = deadline;
+        }
         if let (0, Some(factor)) = (attempt, self.plan.policy.hedge)
             && let Some(patience) = self.health.learned(id.stage, 0.5, factor)
         {
@@ -49,7 +52,8 @@ impl Supervisor {
     }
 
     /// A holder for each share: the next one in turn that may be asked. Those that should not be
-    /// are asked all the same if without them there would be too few.
+    /// are asked all the same if without them there would be too few, and on the last of the policy's
+    /// tries: where every result is checked, that costs nothing but their time.
     fn choose(
         &mut self,
         now: Time,
@@ -74,7 +78,9 @@ impl Supervisor {
         }
         self.note_judgements(judgements, out);
         let would: Arrived = have.iter().copied().chain(chosen.iter().map(|(s, _)| *s)).collect();
-        if self.decoders[stage.0].decoder(&would).is_err() {
+        let is_last = attempt > 0 && attempt == plan.policy.retries;
+        let is_checked = plan.stages[stage.0].verify == Verify::Always;
+        if self.decoders[stage.0].decoder(&would).is_err() || (is_last && is_checked) {
             chosen.append(&mut reserve);
             chosen.sort();
         }
@@ -151,7 +157,7 @@ impl Supervisor {
     }
 
     /// Begins to decode if the shares in hand suffice; says whether they do.
-    fn decode_if_enough(
+    pub(super) fn decode_if_enough(
         &mut self,
         now: Time,
         id: RoundId,
@@ -232,51 +238,6 @@ impl Supervisor {
         self.finish_step(now, request, outputs, out);
     }
 
-    /// What was in hand turned out not to do: go on without what was wrong.
-    pub(super) fn reopen(
-        &mut self,
-        now: Time,
-        id: RoundId,
-        undecoded: Undecoded,
-        out: &mut Effects,
-    ) {
-        let RoundId { request, stage } = id;
-        let Some(round) = self.round(id) else { return };
-        round.decoder = None;
-        match undecoded {
-            Undecoded::Broken(reason) => return self.fail(now, request, reason, out),
-            Undecoded::Doubtful => {
-                let arrived = round.arrived().into_iter().collect();
-                if round.missing().is_empty() {
-                    // Nobody else can be asked: let all speak again.
-                    round.results.clear();
-                }
-                out.note(Event::Doubted { request, stage, arrived });
-            }
-            Undecoded::Lies(lies) => {
-                for (share, how) in lies {
-                    self.catch(now, id, share, how, out);
-                }
-                if self.decode_if_enough(now, id, Patience::Left, out) {
-                    return;
-                }
-            }
-        }
-        self.ask_again_or_fail(now, id, out);
-    }
-
-    /// A share is wrong: it counts as one that never came, and whoever sent it loses standing.
-    fn catch(&mut self, now: Time, id: RoundId, share: usize, how: Proof, out: &mut Effects) {
-        let RoundId { request, stage } = id;
-        let Some(round) = self.round(id) else { return };
-        round.results.remove(&share);
-        let Some(device) = round.asked(share).last().copied() else { return };
-        out.note(Event::Caught { device, request, stage, share, how });
-        let mut judgements = Vec::new();
-        self.health.lied(now, device, how, &mut judgements);
-        self.note_judgements(judgements, out);
-    }
-
     /// A deadline passed: decode what suffices, ask again, or give the request up.
     pub(super) fn pass_deadline(
         &mut self,
@@ -294,14 +255,21 @@ impl Supervisor {
         out.note(Event::DeadlinePassed { request, stage, attempt, missing });
         self.review(now, out);
         if !self.decode_if_enough(now, id, Patience::Spent, out) {
-            self.ask_again_or_fail(now, id, out);
+            self.ask_again_or_fail(now, id, self.plan.policy.retries, out);
         }
     }
 
-    fn ask_again_or_fail(&mut self, now: Time, id: RoundId, out: &mut Effects) {
+    /// Asks again unless that was done so many times.
+    pub(super) fn ask_again_or_fail(
+        &mut self,
+        now: Time,
+        id: RoundId,
+        tries: u32,
+        out: &mut Effects,
+    ) {
         let plan = self.plan.clone();
         let Some(round) = self.round(id) else { return };
-        if round.attempt < plan.policy.retries {
+        if round.attempt < tries {
             round.attempt += 1;
             return self.scatter(now, id, out);
         }

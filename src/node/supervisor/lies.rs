@@ -1,0 +1,66 @@
+//! Lies: what becomes of a round whose replies were found wrong, and of those who sent them.
+
+use super::Supervisor;
+use super::rounds::Patience;
+use crate::event::{Event, Proof};
+use crate::node::job::Undecoded;
+use crate::node::{Effects, RoundId};
+use crate::units::Time;
+
+impl Supervisor {
+    /// What was in hand turned out not to do: go on without what was wrong.
+    pub(super) fn reopen(
+        &mut self,
+        now: Time,
+        id: RoundId,
+        undecoded: Undecoded,
+        out: &mut Effects,
+    ) {
+        let RoundId { request, stage } = id;
+        let mut tries = self.plan.policy.retries;
+        let Some(round) = self.round(id) else { return };
+        round.decoder = None;
+        match undecoded {
+            Undecoded::Broken(reason) => return self.fail(now, request, reason, out),
+            Undecoded::Doubtful => {
+                let arrived = round.arrived().into_iter().collect();
+                if round.missing().is_empty() {
+                    // Nobody else can be asked: let all speak again.
+                    round.results.clear();
+                }
+                out.note(Event::Doubted { request, stage, arrived });
+            }
+            Undecoded::Lies(lies) => {
+                for (share, how) in lies {
+                    self.catch(now, id, share, how, out);
+                }
+                if self.decode_if_enough(now, id, Patience::Left, out) {
+                    return;
+                }
+                // The others were told to stop when it seemed enough. Lies, and copies of lies, must
+                // not take from them the time that they were given.
+                tries = self.tries_after_a_lie(now, id);
+            }
+        }
+        self.ask_again_or_fail(now, id, tries, out);
+    }
+
+    /// A share is wrong: it counts as one that never came, and whoever sent it loses standing.
+    fn catch(&mut self, now: Time, id: RoundId, share: usize, how: Proof, out: &mut Effects) {
+        let RoundId { request, stage } = id;
+        let Some(round) = self.round(id) else { return };
+        round.results.remove(&share);
+        let Some(device) = round.asked(share).last().copied() else { return };
+        out.note(Event::Caught { device, request, stage, share, how });
+        let mut judgements = Vec::new();
+        self.health.lied(now, device, how, &mut judgements);
+        self.note_judgements(judgements, out);
+    }
+
+    /// One more than there were, until the last of the policy's tries is over.
+    fn tries_after_a_lie(&mut self, now: Time, id: RoundId) -> u32 {
+        let retries = self.plan.policy.retries;
+        let in_time = self.round(id).filter(|round| now < round.until);
+        in_time.map_or(retries, |round| retries.max(round.attempt + 1))
+    }
+}
