@@ -210,7 +210,10 @@ fn a_form_is_filled_in_with_what_is_usual() {
 fn marked_devices_are_struck_together() {
     let mut user = User::before(120, 40);
     user.press(&["space", "}", "v", "v", ":", "Freeze", "enter"]);
-    assert_eq!((user.face(0), user.face(1), user.face(2)), (Face::Frozen, Face::Frozen, Face::Healthy));
+    assert_eq!(
+        (user.face(0), user.face(1), user.face(2)),
+        (Face::Frozen, Face::Frozen, Face::Healthy)
+    );
 }
 
 #[test]

@@ -26,6 +26,9 @@ use super::app::App;
 /// Thirty frames a second while time passes.
 const FRAME: Duration = Duration::from_millis(33);
 
+/// The shell's number for a program that ended with its terminal.
+const HUNG_UP: i32 = 129;
+
 /// How long nothing need happen before signals are looked for.
 const IDLE: Duration = Duration::from_millis(200);
 
@@ -35,9 +38,14 @@ const IDLE: Duration = Duration::from_millis(200);
 /// If the terminal cannot be used, or the run broke down. The terminal is given back before.
 pub fn show(app: &mut App, mouse: bool) -> anyhow::Result<()> {
     let ended = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGHUP, SIGINT] {
+    for signal in [SIGTERM, SIGINT] {
+        // Whoever asks twice does not want to wait.
+        signal_hook::flag::register_conditional_shutdown(signal, 1, ended.clone())?;
         signal_hook::flag::register(signal, ended.clone())?;
     }
+    // When it hangs up there is no terminal to give back, and reading from it would never end.
+    let always = Arc::new(AtomicBool::new(true));
+    signal_hook::flag::register_conditional_shutdown(SIGHUP, HUNG_UP, always)?;
     let taken = Taken::take(mouse)?;
     let shown = watch(app, &ended);
     drop(taken);

@@ -200,6 +200,8 @@ impl App {
 
     /// Why a fault on the targets would leave too few for some stage, if it would.
     fn would_cost(&self, words: &str) -> Option<String> {
+        // A trace is past asking.
+        self.session.plan()?;
         const HARMLESS: [&str; 3] = ["Slow", "Delay", "Duplicate"];
         if HARMLESS.iter().any(|kind| words.starts_with(kind)) || words.starts_with('(') {
             return None;
