@@ -43,7 +43,10 @@ impl Story {
 
     fn judged(self, request: usize, at: f64, error: f64, top1: usize) -> Self {
         let (request, label) = (RequestId(request), Some(3));
-        self.note(at, Event::Judged { request, error, top1, top1_of_whole: 3, label })
+        self.note(
+            at,
+            Event::Judged { request, error, top1, top1_of_whole: 3, label, best: Vec::new() },
+        )
     }
 
     fn answers(self, request: usize, at: f64, until: f64) -> Self {

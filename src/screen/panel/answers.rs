@@ -112,7 +112,7 @@ fn verdict(scene: &Scene<'_>, judged: &Judged) -> Vec<Piece> {
     let (sign, tone) = match judged.label {
         None => ("", Tone::Text),
         Some(label) if label == judged.top1 => (look.sign(" ✔", " +"), Tone::Good),
-        Some(_) => (look.sign(" ✗ not so", " x not so"), Tone::Warn),
+        Some(_) => (look.sign(" ✗", " x"), Tone::Warn),
     };
     vec![(scene.class(judged.top1), Tone::Title), (sign.to_owned(), tone)]
 }

@@ -11,7 +11,7 @@ use crate::event::Record;
 use crate::view::replay::words;
 
 /// How many records a filter looks through for a screenful: each costs about a microsecond.
-const LOOKED_THROUGH: usize = 4000;
+const LOOKED_THROUGH: usize = 8000;
 
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, to: &mut Buffer) {
     let filter = Filter::new(&scene.cursor.filter);
@@ -62,8 +62,10 @@ fn status(scene: &Scene<'_>, filter: &Filter) -> Option<String> {
 
 fn nothing(scene: &Scene<'_>, filter: &Filter) -> String {
     match scene.recent.newest_first().next() {
-        Some(_) if !filter.is_empty() => {
-            format!("the filter \"{}\" hides all", scene.cursor.filter.trim())
+        Some((last, _)) if !filter.is_empty() => {
+            let shown = scene.cursor.filter.trim();
+            let all = if last < LOOKED_THROUGH { "all" } else { "the last 8000 events" };
+            format!("the filter \"{shown}\" hides {all}")
         }
         _ => "nothing has happened yet".to_owned(),
     }

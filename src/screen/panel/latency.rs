@@ -152,11 +152,11 @@ impl Picture<'_> {
         for x in 0..area.width {
             let of = |run: usize| shares.get(run).map_or(0, |of| eighths(of[usize::from(x)]));
             let (this, other) = (of(0), of(1));
-            for up in 0..area.height {
+            for up in 0..this.max(other).div_ceil(8).min(area.height) {
                 let fill = this.saturating_sub(up * 8).min(8);
                 let behind = other.saturating_sub(up * 8).min(8);
                 let (sign, tone) = self.cell(fill, behind, x);
-                pen::put(area, x, area.height - 1 - up, sign, self.look.style(tone), to);
+                pen::dot(area, x, area.height - 1 - up, sign, self.look.style(tone), to);
             }
         }
     }
@@ -178,7 +178,7 @@ impl Picture<'_> {
             let place = (area.x + x, area.y + row);
             if to.cell(place).is_some_and(|cell| cell.symbol() == " ") {
                 let sign = self.look.sign("┆", "|");
-                pen::put(area, x, row, sign, self.look.style(Tone::Warn), to);
+                pen::dot(area, x, row, sign, self.look.style(Tone::Warn), to);
             }
         }
     }
@@ -190,7 +190,7 @@ impl Picture<'_> {
             let place = usize::from(x)..usize::from(x) + pen::width(&text);
             // One column more, so that labels do not touch.
             let around = place.start..(place.end + 1).min(taken.len());
-            if taken.get(place.clone()).is_some_and(|of| of.iter().all(|taken| !taken)) {
+            if taken.get(place).is_some_and(|of| of.iter().all(|taken| !taken)) {
                 taken[around].fill(true);
                 pen::put(area, x, 0, &text, self.look.style(tone), to);
             }

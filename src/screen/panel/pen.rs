@@ -12,7 +12,7 @@ pub(super) type Piece = (String, Tone);
 
 /// How many columns a text takes.
 pub(super) fn width(text: &str) -> usize {
-    Span::raw(text).width()
+    if text.is_ascii() { text.len() } else { Span::raw(text).width() }
 }
 
 /// The text, cut and ended with "…" if it is wider than so many columns.
@@ -57,6 +57,14 @@ pub(super) fn put(area: Rect, x: u16, row: u16, text: &str, style: Style, to: &m
     let area = area.intersection(to.area);
     if row < area.height && x < area.width {
         to.set_stringn(area.x + x, area.y + row, text, usize::from(area.width - x), style);
+    }
+}
+
+/// Puts a sign of one column at a place in the area: quicker than text.
+pub(super) fn dot(area: Rect, x: u16, row: u16, sign: &str, style: Style, to: &mut Buffer) {
+    let inside = row < area.height && x < area.width;
+    if inside && let Some(cell) = to.cell_mut((area.x + x, area.y + row)) {
+        cell.set_symbol(sign).set_style(style);
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!          #40         fc1     fc2          requests and stages, where they began
-//! ● pi-1   ─██████   ─███  │ ─███
-//! ✖ pi-2   ─████████ ─█▼✖┄┄┄┄┄┄┄┄┄          asked, arrived … a fault, dead
+//! ● pi-1   ─▇▇▇▇▇▇   ─▇▇▇  │ ─▇▇▇
+//! ✖ pi-2   ─▇▇▇▇▇▇▇▇ ─▇▼✖┄┄┄┄┄┄┄┄┄          asked, arrived … a fault, dead
 //!         ╵12 ms      ╵14 ms      ╵16 ms
 //! ```
 
@@ -118,7 +118,7 @@ impl Drawing<'_> {
                 Some(_) => self.look.sign("┊", ":"),
             };
             for row in 0..area.height {
-                pen::put(area, x, row, sign, self.look.style(Tone::Quiet), to);
+                pen::dot(area, x, row, sign, self.look.style(Tone::Quiet), to);
             }
         }
     }
@@ -131,7 +131,7 @@ impl Drawing<'_> {
             let (sign, tone) = look(self.look, bar.what);
             let (first, last) = self.window.columns_of(bar.from, bar.to);
             for x in first..=last {
-                pen::put(area, x, row, sign, self.look.style(tone), to);
+                pen::dot(area, x, row, sign, self.look.style(tone), to);
             }
         }
     }
@@ -141,7 +141,7 @@ impl Drawing<'_> {
             let place = (self.row(mark.device), self.window.column_of(mark.at));
             let (Some(row), Some(x)) = place else { continue };
             let (sign, tone) = super::mark::mark(self.look, mark.event);
-            pen::put(area, x, row, sign, self.look.style(tone), to);
+            pen::dot(area, x, row, sign, self.look.style(tone), to);
         }
     }
 
@@ -183,14 +183,15 @@ impl Drawing<'_> {
     }
 }
 
+/// Blocks are lower than a row, so that lanes do not run together.
 fn look(look: &Look, what: What) -> (&'static str, Tone) {
     match what {
         What::Down => (look.sign("┄", "_"), Tone::Bad),
         What::Asked => (look.sign("─", "-"), Tone::Busy),
         What::CalledOff => (look.sign("╌", "="), Tone::Quiet),
-        What::Late => (look.sign("▒", "~"), Tone::Quiet),
-        What::Computing => (look.sign("▓", ">"), Tone::Busy),
-        What::Arrived => (look.sign("█", "#"), Tone::Good),
+        What::Late => (look.sign("▃", "~"), Tone::Quiet),
+        What::Computing => (look.sign("▅", ">"), Tone::Busy),
+        What::Arrived => (look.sign("▇", "#"), Tone::Good),
         What::Lost => (look.sign("╳", "x"), Tone::Bad),
         What::Wrong => (look.sign("‼", "!"), Tone::Wrong),
     }

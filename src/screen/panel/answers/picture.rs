@@ -51,6 +51,11 @@ impl<'i> Picture<'i> {
         let (columns, rows) = (usize::from(columns), usize::from(rows));
         let (wide, high) = (self.width * LARGEST, self.height * LARGEST);
         let columns = columns.min(wide).min(rows * 2 * self.width / self.height);
+        // Pixels that are all of one size look best.
+        let columns = match columns / self.width {
+            0 => columns,
+            times => times * self.width,
+        };
         let pixels = (columns * self.height).div_ceil(self.width).min(high);
         (columns as u16, pixels.div_ceil(2).min(rows) as u16)
     }
@@ -68,7 +73,7 @@ impl<'i> Picture<'i> {
                 } else {
                     (ramp(above, below), look.style(Tone::Text))
                 };
-                pen::put(area, x as u16, y as u16, sign, style, to);
+                pen::dot(area, x as u16, y as u16, sign, style, to);
             }
         }
     }

@@ -11,9 +11,10 @@ use crate::view::board::Board;
 /// What a device was at, the gravest last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum What {
-    Down,
     Asked,
     CalledOff,
+    /// Whatever it is asked for meanwhile.
+    Down,
     Late,
     Computing,
     Arrived,
