@@ -1,5 +1,6 @@
 //! The command line: one short file a command, each joining a plan, a driver and a viewer.
 
+mod cast;
 mod check;
 mod file;
 mod outcome;

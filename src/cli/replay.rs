@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::screen::ScreenArgs;
-use super::{BadInput, Exit, say};
+use super::{BadInput, Exit, cast, say};
+use crate::screen::config::Config;
 use crate::session::Session;
 use crate::units::{RequestId, Time};
 use crate::view::replay::{self, Filter};
@@ -26,6 +27,9 @@ pub(super) struct ReplayArgs {
     /// Show only this request, and what happened to devices meanwhile
     #[arg(long, value_name = "N")]
     request: Option<usize>,
+    /// Write the screen, from --from to --to, as a recording for asciinema
+    #[arg(long, value_name = "OUT", conflicts_with = "request")]
+    cast: Option<PathBuf>,
     #[command(flatten)]
     screen: ScreenArgs,
 }
@@ -36,6 +40,13 @@ pub(super) fn replay(args: &ReplayArgs) -> anyhow::Result<Exit> {
         .map_err(|error| BadInput(format!("{path} cannot be read: {error}")))?;
     let (header, records) = trace::read(&mut BufReader::new(file))
         .map_err(|unreadable| BadInput(format!("{path}:{unreadable}")))?;
+    if let Some(out) = &args.cast {
+        let session = Session::of_trace(header, records)?;
+        let app = args.screen.app(session, args.from, Config::default())?;
+        cast::write(out, app, args.to.unwrap_or(Time(u64::MAX)))?;
+        say(&format!("written: asciinema play {}", out.display()));
+        return Ok(Exit::AsExpected);
+    }
     let filtered = args.from.is_some() || args.to.is_some() || args.request.is_some();
     if args.screen.wants_screen() && !filtered {
         return args.screen.show(Session::of_trace(header, records)?);

@@ -58,19 +58,30 @@ impl ScreenArgs {
         (self.at.is_some()).then_some("--at shows a moment on the screen, which needs a terminal")
     }
 
-    /// Shows a session until the user leaves it.
-    pub(super) fn show(&self, session: Session) -> anyhow::Result<Exit> {
-        let config = Config::load()?;
+    /// The app that shows a session.
+    pub(super) fn app(
+        &self,
+        session: Session,
+        at: Option<Time>,
+        config: Config,
+    ) -> anyhow::Result<App> {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let options = Options {
             theme: if no_color { Theme::Plain } else { config.theme },
             ascii: config.ascii || self.ascii,
             keymap: config.keymap,
             speed: self.speed.0,
-            at: self.at,
+            at,
         };
-        let mut app = App::new(session, options)?;
-        terminal::show(&mut app, config.mouse)?;
+        App::new(session, options)
+    }
+
+    /// Shows a session until the user leaves it.
+    pub(super) fn show(&self, session: Session) -> anyhow::Result<Exit> {
+        let config = Config::load()?;
+        let mouse = config.mouse;
+        let mut app = self.app(session, self.at, config)?;
+        terminal::show(&mut app, mouse)?;
         super::say(&app.closing());
         Ok(Exit::AsExpected)
     }

@@ -142,6 +142,11 @@ impl App {
         self.stale
     }
 
+    /// Lets time pass.
+    pub fn resume(&mut self) {
+        self.playing = true;
+    }
+
     /// Whether time passes on its own.
     pub fn is_playing(&self) -> bool {
         self.playing && !self.is_at_the_end()
