@@ -82,7 +82,7 @@ fn a_dead_device_has_a_lane_of_its_own_colour() {
     let said = text(&drawn);
     let dead = said.lines().position(|line| line.contains("pi-3")).expect("it has a lane");
     assert!(line(&said, "pi-3").starts_with('✖'), "{said}");
-    for sign in ['✖', '┄', '╳'] {
+    for sign in ["▼✖", "┄", "╳"] {
         assert!(line(&said, "pi-3").contains(sign), "death is seen as {sign}:\n{said}");
     }
     let tones = tones(&drawn, &show.look);
