@@ -82,7 +82,7 @@ fn a_dead_device_has_a_lane_of_its_own_colour() {
     let said = text(&drawn);
     let dead = said.lines().position(|line| line.contains("pi-3")).expect("it has a lane");
     assert!(line(&said, "pi-3").starts_with('✖'), "{said}");
-    for sign in ['✖', '┄', '╳'] {
+    for sign in ["▼✖", "┄", "╳"] {
         assert!(line(&said, "pi-3").contains(sign), "death is seen as {sign}:\n{said}");
     }
     let tones = tones(&drawn, &show.look);
@@ -219,7 +219,7 @@ fn draw_inside(show: &Show, panel: Panel, width: u16, height: u16) -> Buffer {
     buffer
 }
 
-/// Moments that look different: before all, in the middle, after a loss.
+/// Moments that look different: before all, after a loss, in the middle, and of another network.
 fn moments() -> Vec<Show> {
     let mut beginning = Show::of("one-dies", 2);
     beginning.seek(0);
@@ -228,7 +228,8 @@ fn moments() -> Vec<Show> {
     filtered.cursor.filter = "pi-3 !starts".to_owned();
     filtered.cursor.scroll = 3;
     filtered.cursor.device = 4;
-    vec![beginning, lost, filtered]
+    let many_stages = Show::calm("tinyvit", 2);
+    vec![beginning, lost, filtered, many_stages]
 }
 
 #[test]

@@ -58,9 +58,8 @@ proptest! {
     ) {
         let setup = setup(&lenet(), 8);
         let mut faults: Vec<Fault> = faults.iter().map(|(k, d, at)| fault(*k, *d, *at + 1)).collect();
-        faults.sort_by_key(|fault| match fault.trigger {
-            Trigger::At(at) => at,
-            _ => Time::ZERO,
+        faults.sort_by_key(|fault| {
+            if let Trigger::At(at) = fault.trigger { at } else { Time::ZERO }
         });
         let mut commands = Vec::new();
         let mut last = 0;

@@ -10,6 +10,7 @@
 mod lanes;
 mod window;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use ratatui::buffer::Buffer;
@@ -136,12 +137,18 @@ impl Drawing<'_> {
         }
     }
 
+    /// Marks of one moment stand side by side: a fault, then the death it brought.
     fn marks(&self, marks: &[Mark], area: Rect, to: &mut Buffer) {
-        for mark in marks {
+        let mut taken = BTreeSet::new();
+        for mark in marks.iter().rev() {
             let place = (self.row(mark.device), self.window.column_of(mark.at));
             let (Some(row), Some(x)) = place else { continue };
-            let (sign, tone) = super::mark::mark(self.look, mark.event);
-            pen::dot(area, x, row, sign, self.look.style(tone), to);
+            let free = (0..=x).rev().take(3).find(|x| !taken.contains(&(row, *x)));
+            if let Some(x) = free {
+                taken.insert((row, x));
+                let (sign, tone) = super::mark::mark(self.look, mark.event);
+                pen::dot(area, x, row, sign, self.look.style(tone), to);
+            }
         }
     }
 
