@@ -19,8 +19,16 @@ use kofn::model::synthetic::Architecture;
 use kofn::model::witness::Witness;
 use kofn::node::{Effects, Input, Node};
 use kofn::plan::{CodedLayer, Plan, Share};
+use kofn::screen::app::{App, Options};
+use kofn::screen::keys::Keymap;
+use kofn::screen::look::Theme;
+use kofn::session::Session;
 use kofn::units::Time;
+use kofn::view::trace::Header;
 use ndarray::{Dimension, IxDyn};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers};
 
 /// A node that wants nothing: what remains is the cost of a step.
 struct Idle;
@@ -145,5 +153,54 @@ fn verify(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, steps, codes, verify, runs);
+/// A frame of the screen in mid-run, everything included: events taken in, the board, all panels.
+fn screen(c: &mut Criterion) {
+    let mut group = c.benchmark_group("a frame at 200×60");
+    for devices in [5, 64, 1000] {
+        let mut app = fleet_on_screen(devices);
+        let mut terminal = Terminal::new(TestBackend::new(200, 60)).expect("in memory");
+        let mut draw = |app: &mut App| {
+            terminal.draw(|frame| app.draw(frame).expect("in memory")).expect("in memory");
+        };
+        group.bench_function(format!("{devices} devices"), |b| {
+            b.iter(|| {
+                press(&mut app, KeyCode::Right);
+                draw(&mut app);
+            });
+        });
+    }
+    group.finish();
+}
+
+fn press(app: &mut App, code: KeyCode) {
+    let event = TerminalEvent::Key(KeyEvent::new(code, KeyModifiers::NONE));
+    app.handle(&event).expect("the run goes on");
+}
+
+/// LeNet-5 over so many boards, each piece of a layer copied to all that are left over.
+fn fleet_on_screen(devices: usize) -> App {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("topologies/lenet5.ron");
+    let text = std::fs::read_to_string(&path).expect("a shipped topology");
+    let text = text
+        .replace("count: 5,", &format!("count: {devices},"))
+        .replace("Mds(n: 5, k: 4)", &format!("Replication(n: {devices}, k: 4)"))
+        .replace("Mds(n: 5, k: 3)", &format!("Replication(n: {devices}, k: 3)"));
+    let plan = Plan::parse(&path, text).unwrap_or_else(|problems| panic!("{problems}"));
+    let plan = Arc::new(plan);
+    let setup = Setup::new(plan.clone(), 60, Seed(1)).expect("the whole model runs");
+    let trace = setup.run(Clock::Virtual, &mut |_| ControlFlow::Continue(())).expect("it ends");
+    let header = Header::of(&plan, None, 1, 60);
+    let middle = trace[trace.len() / 2].at;
+    let session = Session::of_trace(header, trace, Some(plan)).expect("in memory");
+    let options = Options {
+        theme: Theme::Dark,
+        ascii: false,
+        keymap: Keymap::default(),
+        speed: 0.01,
+        at: Some(middle),
+    };
+    App::new(session, options).expect("in memory")
+}
+
+criterion_group!(benches, steps, codes, verify, runs, screen);
 criterion_main!(benches);

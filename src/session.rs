@@ -16,6 +16,7 @@ mod monkey;
 mod record;
 mod script;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
@@ -25,7 +26,7 @@ pub use branch::{Branch, Stop};
 pub use monkey::{Monkey, named};
 pub use script::Script;
 
-use crate::drive::{Clock, Setup};
+use crate::drive::{Clock, Command, Progress, Setup, helm};
 use crate::event::{Event, Record};
 use crate::plan::typed::Typed;
 use crate::plan::{FaultPlan, Plan, Trigger};
@@ -51,6 +52,8 @@ pub struct Session {
     branches: Vec<Branch>,
     current: usize,
     monkey: Option<Monkey>,
+    /// What a trace from a file is of, if that is at hand.
+    of: Option<Arc<Plan>>,
 }
 
 /// What a session's runs are made from.
@@ -96,20 +99,24 @@ impl Session {
         let twin = twin(setup, clock)?;
         let branch = Branch::start("1".to_owned(), header, setup, clock, script)?;
         let stage = Stage { setup: setup.clone(), clock, origin, twin };
-        Ok(Self { stage: Some(stage), branches: vec![branch], current: 0, monkey: None })
+        Ok(Self { stage: Some(stage), branches: vec![branch], current: 0, monkey: None, of: None })
     }
 
-    /// A trace from a file.
+    /// A trace from a file, and what it is of, if that is at hand.
     ///
     /// # Errors
     /// If a long trace cannot be written to a temporary file.
-    pub fn of_trace(header: Header, records: Vec<Record>) -> anyhow::Result<Self> {
+    pub fn of_trace(
+        header: Header,
+        records: Vec<Record>,
+        of: Option<Arc<Plan>>,
+    ) -> anyhow::Result<Self> {
         let mut playhead = Playhead::new(header);
         for record in records {
             playhead.push(record)?;
         }
         let branch = Branch::of_trace(playhead);
-        Ok(Self { stage: None, branches: vec![branch], current: 0, monkey: None })
+        Ok(Self { stage: None, branches: vec![branch], current: 0, monkey: None, of })
     }
 
     /// Whether it goes by real time, which only runs forward.
@@ -120,6 +127,11 @@ impl Session {
     /// What runs; none for a trace from a file.
     pub fn plan(&self) -> Option<&Arc<Plan>> {
         self.stage.as_ref().map(|stage| &stage.setup.plan)
+    }
+
+    /// Where inputs and the names of classes are to be found, if that is at hand.
+    pub fn background(&self) -> Option<&Arc<Plan>> {
+        self.plan().or(self.of.as_ref())
     }
 
     pub fn branch(&self) -> &Branch {
@@ -268,11 +280,16 @@ fn twin(setup: &Setup, clock: Clock) -> anyhow::Result<Receiver<Histogram<u64>>>
     if clock == Clock::Virtual {
         std::thread::Builder::new().name("twin".to_owned()).spawn(move || {
             let mut latencies = Histogram::new(3).expect("three digits are allowed");
-            let ran = setup.run(clock, &mut |record| {
-                if let Event::Answered { latency, .. } = record.event {
+            // Steered, because then nothing is kept of a run that may be long.
+            let (helm, rudder) = helm();
+            helm.say(Command::Until(Time(u64::MAX)));
+            let ran = setup.steered(clock, rudder, &mut |progress| {
+                if let Progress::Happened(record) = progress
+                    && let Event::Answered { latency, .. } = record.event
+                {
                     latencies.record(latency.0).expect("the histogram grows as needed");
                 }
-                std::ops::ControlFlow::Continue(())
+                ControlFlow::Continue(())
             });
             if ran.is_ok() {
                 // The session may be over: then nobody is interested.

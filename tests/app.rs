@@ -333,3 +333,15 @@ fn the_monkey_is_let_loose_and_caught() {
     user.press(&["m"]);
     user.sees("the monkey is caught");
 }
+
+#[test]
+fn the_readme_has_every_key_there_is() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("it is there");
+    for binding in kofn::screen::keys::TABLE {
+        let keys: Vec<String> = binding.keys.iter().map(|key| format!("`{key}`")).collect();
+        let row = format!("| {} | {} | `{}` |", keys.join(" "), binding.does, binding.name);
+        assert!(readme.contains(&row), "the README lacks this row:\n{row}");
+    }
+    let rows = readme.lines().filter(|line| line.starts_with("| `") && line.ends_with("-event` |"));
+    assert_eq!(rows.count(), 2, "and has none that is not");
+}

@@ -11,7 +11,12 @@ mod svg;
 use kofn::event::Event;
 use kofn::screen::look::{Look, Theme};
 use kofn::screen::panel::Panel;
-use scene::Show;
+use kofn::units::{RequestId, StageId};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers};
+use scene::{Show, text};
 use support::root;
 use svg::{Ground, svg};
 
@@ -28,6 +33,41 @@ fn hold(name: &str, picture: &str) {
         "{name}.svg is not what is drawn now; look at it, after\n  \
          KOFN_BLESS=1 cargo test --release --test pictures"
     );
+}
+
+/// The whole screen, after the layer was answered without the board that died in it.
+fn whole_screen(width: u16, height: u16, keys: &[KeyCode]) -> Buffer {
+    let rebuilt = |event: &Event| {
+        let of = (event.request(), event.stage()) == (Some(RequestId(40)), Some(StageId(2)));
+        of && matches!(event, Event::Decoded { .. })
+    };
+    let mut app = Show::app("one-dies", 60, rebuilt);
+    for key in keys {
+        let event = KeyEvent::new(*key, KeyModifiers::NONE);
+        app.handle(&TerminalEvent::Key(event)).expect("in memory");
+    }
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("in memory");
+    let mut drawn = Ok(());
+    terminal.draw(|frame| drawn = app.draw(frame)).expect("in memory");
+    drawn.expect("in memory");
+    terminal.backend().buffer().clone()
+}
+
+#[test]
+fn the_screen_says_what_goes_on() {
+    let picture = whole_screen(120, 40, &[KeyCode::Down, KeyCode::Down]);
+    let title = "A board has died in the middle of fc1; the layer is answered from the other four";
+    hold("screen", &svg(&picture, Ground::Dark, title));
+}
+
+#[test]
+fn the_screen_is_whole_at_every_size_it_is_made_for() {
+    for (width, height) in [(40, 12), (80, 24), (120, 40), (200, 60)] {
+        let screen = text(&whole_screen(width, height, &[]));
+        insta::assert_snapshot!(format!("{width}x{height}"), screen);
+    }
+    let keys = text(&whole_screen(80, 24, &[KeyCode::Char('?')]));
+    insta::assert_snapshot!("keys", keys);
 }
 
 fn after_a_death() -> Show {

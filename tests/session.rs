@@ -168,7 +168,7 @@ fn a_trace_from_a_file_can_be_watched_and_not_be_broken() {
     let mut session = session(4);
     to_the_end(&mut session);
     let header = session.branch().playhead().header().clone();
-    let mut watched = Session::of_trace(header, trace(&mut session)).expect("it is short");
+    let mut watched = Session::of_trace(header, trace(&mut session), None).expect("it is short");
     watched.branch_mut().jump(Stop::Request).expect("known");
     assert_eq!(watched.branch().playhead().board().tally.accepted, 1);
     let refusal = watched.strike("Crash", "pi-1").expect_err("it is over");

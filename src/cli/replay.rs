@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::screen::ScreenArgs;
 use super::{BadInput, Exit, cast, say};
+use crate::plan::Plan;
 use crate::screen::config::Config;
 use crate::session::Session;
 use crate::units::{RequestId, Time};
@@ -27,6 +29,9 @@ pub(super) struct ReplayArgs {
     /// Show only this request, and what happened to devices meanwhile
     #[arg(long, value_name = "N")]
     request: Option<usize>,
+    /// The topology it is of: shows what was asked, and what classes are called
+    #[arg(long)]
+    topology: Option<PathBuf>,
     /// Write the screen, from --from to --to, as a recording for asciinema
     #[arg(long, value_name = "OUT", conflicts_with = "request")]
     cast: Option<PathBuf>,
@@ -40,8 +45,9 @@ pub(super) fn replay(args: &ReplayArgs) -> anyhow::Result<Exit> {
         .map_err(|error| BadInput(format!("{path} cannot be read: {error}")))?;
     let (header, records) = trace::read(&mut BufReader::new(file))
         .map_err(|unreadable| BadInput(format!("{path}:{unreadable}")))?;
+    let of = args.topology.as_ref().map(|path| Plan::read(path).map(Arc::new)).transpose()?;
     if let Some(out) = &args.cast {
-        let session = Session::of_trace(header, records)?;
+        let session = Session::of_trace(header, records, of)?;
         let app = args.screen.app(session, args.from, Config::default())?;
         cast::write(out, app, args.to.unwrap_or(Time(u64::MAX)))?;
         say(&format!("written: asciinema play {}", out.display()));
@@ -49,7 +55,7 @@ pub(super) fn replay(args: &ReplayArgs) -> anyhow::Result<Exit> {
     }
     let filtered = args.from.is_some() || args.to.is_some() || args.request.is_some();
     if args.screen.wants_screen() && !filtered {
-        return args.screen.show(Session::of_trace(header, records)?);
+        return args.screen.show(Session::of_trace(header, records, of)?);
     }
     if let Some(why) = args.screen.needs_screen() {
         return Err(BadInput(why.to_owned()).into());

@@ -142,6 +142,12 @@ impl App {
         self.stale
     }
 
+    /// Shows the latencies of another run beside this one's.
+    pub fn compare_with(&mut self, name: &str, latencies: Histogram<u64>) {
+        self.beside.push((name.to_owned(), latencies));
+        self.stale = true;
+    }
+
     /// Lets time pass.
     pub fn resume(&mut self) {
         self.playing = true;

@@ -7,9 +7,12 @@ use hdrhistogram::Histogram;
 use kofn::drive::Trace;
 use kofn::event::{Event, Record};
 use kofn::plan::Plan;
+use kofn::screen::app::{App, Options};
+use kofn::screen::keys::Keymap;
 use kofn::screen::look::{Look, Theme};
 use kofn::screen::panel::Panel;
 use kofn::screen::scene::{Cursor, Scene};
+use kofn::session::Session;
 use kofn::view::playhead::Playhead;
 use kofn::view::tape::Recent;
 use kofn::view::trace::Header;
@@ -42,6 +45,29 @@ impl Show {
         let beside = vec![("without faults".to_owned(), latencies(&simulate(&calm)))];
         let header = Header::of(&plan, Some(faults), 1, requests);
         Self::new(plan, header, run, beside)
+    }
+
+    /// A shipped fault plan's run on the whole screen, paused where the run of one request has come.
+    pub(crate) fn app(faults: &str, requests: usize, at: impl Fn(&Event) -> bool) -> App {
+        let path = root().join(format!("fault-plans/{faults}.ron"));
+        let (plan, fault_plan) = fault_plan(&path);
+        let calm = setup(&plan, requests);
+        let run = simulate(&calm.with_faults(fault_plan.faults));
+        let place = run.iter().position(|record| at(&record.event)).expect("it happens") + 1;
+        let header = Header::of(&plan, Some(faults), 1, requests);
+        let run = run.into_iter().map(settled).collect();
+        let mut session = Session::of_trace(header, run, Some(plan)).expect("it is short");
+        session.branch_mut().look_at(place).expect("in memory");
+        let options = Options {
+            theme: Theme::Dark,
+            ascii: false,
+            keymap: Keymap::default(),
+            speed: 0.01,
+            at: Some(session.branch().moment()),
+        };
+        let mut app = App::new(session, options).expect("in memory");
+        app.compare_with("without faults", latencies(&simulate(&calm)));
+        app
     }
 
     /// A shipped topology's run without faults, and without anything to compare it with.

@@ -53,7 +53,7 @@ impl App {
 
     fn scene<'s>(&'s self, recent: &'s crate::view::tape::Recent) -> Scene<'s> {
         let playhead = self.session.branch().playhead();
-        let plan = self.session.plan();
+        let plan = self.session.background();
         Scene {
             header: playhead.header(),
             board: playhead.board(),
@@ -139,16 +139,16 @@ impl App {
         };
         let failed = if tally.failed > 0 { Tone::Bad } else { Tone::Quiet };
         add(format!("failed {}", tally.failed), failed);
-        if let Some(p99) = board.latency(0.99) {
-            let p50 = board.latency(0.5).unwrap_or(p99);
-            add(format!("p50 {p50}, p99 {p99}"), Tone::Text);
-            add(format!("off by {:.1e} at most", tally.max_error), Tone::Text);
-        }
         if tally.rebuilt > 0 {
             add(format!("rebuilt {}", tally.rebuilt), Tone::Rebuilt);
         }
         if tally.caught > 0 {
             add(format!("lies caught {}", tally.caught), Tone::Wrong);
+        }
+        if let Some(p99) = board.latency(0.99) {
+            let p50 = board.latency(0.5).unwrap_or(p99);
+            add(format!("p50 {p50}, p99 {p99}"), Tone::Text);
+            add(format!("off by {:.1e} at most", tally.max_error), Tone::Text);
         }
         if let Some(monkey) = self.session.monkey() {
             add(format!("monkey {}/s", monkey.rate()), Tone::Warn);
