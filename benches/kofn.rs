@@ -116,8 +116,8 @@ fn verify(c: &mut Criterion) {
     stages.extend(["conv3", "fc1"].map(|name| ("alexnet", named(&alexnet, name), 6, 5)));
     let mut group = c.benchmark_group("verify");
     for (model, layer, n, k) in stages {
-        let coded = CodedLayer::new(layer.clone(), k);
-        let share = coded.encode(&Mds::new(n, k), n - 1);
+        let coded = CodedLayer::new(layer.clone(), Arc::new(Mds::new(n, k)));
+        let share = coded.encode(n - 1);
         let Share::Rows { weights, .. } = &share else { panic!("a layer's share is rows") };
         let probe = Arc::new(Probe::new(layer.op.clone(), coded.rows_per_source(), Seed(1), &[]));
         // As many as there are shares, so that the caches are as full.

@@ -23,6 +23,7 @@ pub enum Purpose {
     Victims = 7,
     Swarm = 8,
     Probe = 9,
+    Code = 10,
 }
 
 impl Seed {

@@ -9,7 +9,7 @@ use super::topology::{
     ArchitectureFile, CodeFile, DeviceFile, MachineFile, ModelFile, TopologyFile,
 };
 use super::{Device, Input, Machine, Plan, inputs, policy, stages};
-use crate::code::{Code, Mds, Parity, Replication, Uncoded};
+use crate::code::Code;
 use crate::maths::chance::Seed;
 use crate::maths::delay::{Delay, WrittenDelay};
 use crate::model::synthetic::Architecture;
@@ -198,24 +198,12 @@ pub(super) fn code(
     file: CodeFile,
     problems: &mut Vec<Problem>,
 ) -> Option<Arc<dyn Code>> {
-    let (n, k) = match file {
-        CodeFile::Uncoded { k } => (k, k),
-        CodeFile::Replication { n, k } | CodeFile::Mds { n, k } => (n, k),
-        CodeFile::Parity { k } => (k.saturating_add(1), k),
-    };
-    let most = if matches!(file, CodeFile::Mds { .. }) { Mds::MOST_SHARES } else { 1024 };
-    if k == 0 || k > n || n > most {
+    let (n, k) = file.size();
+    let refuse = |fix: String| {
         let message = format!("no code has n = {n} shares of k = {k} sources");
-        let fix = format!("choose 1 ≤ k ≤ n ≤ {most}");
         problems.push(source.problem(path, message, fix));
-        return None;
-    }
-    Some(match file {
-        CodeFile::Uncoded { k } => Arc::new(Uncoded::new(k)),
-        CodeFile::Replication { n, k } => Arc::new(Replication::new(n, k)),
-        CodeFile::Parity { k } => Arc::new(Parity::new(k)),
-        CodeFile::Mds { n, k } => Arc::new(Mds::new(n, k)),
-    })
+    };
+    file.code().map_err(refuse).ok()
 }
 
 /// The devices that names and tags stand for, in their order, each once.
