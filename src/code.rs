@@ -63,8 +63,10 @@
 //! policy's is not decoded from, and [`tolerance`] says what that leaves.
 
 mod amplify;
+mod berrut;
 mod cache;
 mod chebyshev;
+mod curve;
 mod decoder;
 mod encoder;
 mod gaussian;
@@ -76,6 +78,7 @@ mod replication;
 mod rotation;
 mod shift_add;
 mod solve;
+mod spline;
 mod survey;
 mod uncoded;
 mod vandermonde;
@@ -84,8 +87,10 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+pub use berrut::Berrut;
 pub use cache::DecoderCache;
 pub use chebyshev::Chebyshev;
+pub use curve::{Curve, Order};
 pub use decoder::{Decoder, Piece, Place, Recipe};
 pub use encoder::{Encoder, Mixture};
 pub use gaussian::Gaussian;
@@ -97,6 +102,7 @@ pub use replication::Replication;
 pub use rotation::Rotation;
 pub use shift_add::{Form, ShiftAdd};
 pub use solve::solve;
+pub use spline::Spline;
 pub use survey::{tolerance, worst_condition};
 pub use uncoded::Uncoded;
 pub use vandermonde::Vandermonde;
