@@ -5,6 +5,7 @@ mod file;
 mod outcome;
 mod plan;
 mod replay;
+mod reproduce;
 mod run;
 mod shrink;
 mod side_by_side;
@@ -45,6 +46,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Read a trace again, one line an event
     Replay(replay::ReplayArgs),
+    /// Measure the papers' figures anew: CSV, SVG, and what was published beside it
+    Reproduce(reproduce::ReproduceArgs),
     /// Reduce a failing fault plan to the few faults that matter
     Shrink(shrink::ShrinkArgs),
 }
@@ -127,6 +130,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Replay(args) => replay::replay(&args),
+        Command::Reproduce(args) => reproduce::reproduce(&args),
         Command::Shrink(args) => shrink::shrink(&args),
     }));
     // The panic has said what it had to say.

@@ -48,6 +48,7 @@
 //! | 6 | [`drive`] | the one actor, the weather, virtual and real time | view |
 //! | 6 | [`view`] | report, verdict, trace and plan as text and data | node, drive |
 //! | 7 | [`swarm`] | drawn fleets and misfortune, held to what must always be true | view |
+//! | 7 | [`figures`] | the papers' figures, measured anew | view |
 //! | 8 | [`cli`] | one short file a command | – |
 //!
 //! # Where to start reading
@@ -80,6 +81,7 @@ pub mod code;
 pub mod drive;
 pub mod event;
 pub mod fault;
+pub mod figures;
 pub mod maths;
 pub mod model;
 pub mod node;

@@ -16,7 +16,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("drive", &["units", "maths", "code", "model", "fault", "event", "plan", "node"]),
     ("view", &["units", "plan", "event"]),
     ("swarm", &["units", "maths", "event", "plan", "drive"]),
-    ("cli", &["units", "maths", "event", "plan", "drive", "view", "swarm"]),
+    ("figures", &["units", "maths", "code", "model", "fault", "event", "plan", "drive"]),
+    ("cli", &["units", "maths", "event", "plan", "drive", "view", "swarm", "figures"]),
 ];
 
 /// Crates that belong to some rooms only.
@@ -32,6 +33,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("comfy_table", &["view"]),
     ("quick_junit", &["view"]),
+    ("plotters", &["figures"]),
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
