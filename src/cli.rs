@@ -1,6 +1,7 @@
 //! The command line: one short file a command, each joining a plan, a driver and a viewer.
 
 mod check;
+mod compare;
 mod file;
 mod outcome;
 mod plan;
@@ -44,6 +45,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Show who holds what, what it costs, and what may be lost
     Plan(plan::PlanArgs),
+    /// Try other codes in a topology, with no code and with copies beside them
+    Compare(compare::CompareArgs),
     /// Read a trace again, one line an event
     Replay(replay::ReplayArgs),
     /// Measure the papers' figures anew: CSV, SVG, and what was published beside it
@@ -129,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Plan(args) => plan::plan(&args),
+        Command::Compare(args) => compare::compare(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Reproduce(args) => reproduce::reproduce(&args),
         Command::Shrink(args) => shrink::shrink(&args),

@@ -48,7 +48,7 @@
 //! assert!(code.decoder(&[2].into()).is_err(), "one is too few");
 //! ```
 //!
-//! **One line in the topology reader** (`codes!` in `plan/topology.rs`): its word, n and k, how many
+//! **One line in the topology reader** (`codes!` in `plan/codes.rs`): its word, n and k, how many
 //! shares it may have. Now `code: Parity(k: 2)` can be written in every topology, `kofn plan` shows
 //! what it costs and what it may lose, and the supervisor decodes with it.
 //!

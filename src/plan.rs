@@ -4,6 +4,7 @@
 //! [`Plan`] that exists can be run. Nothing here knows actors, sockets, or who is alive.
 
 mod build;
+mod codes;
 mod expectation;
 mod fault_plan;
 mod inputs;
@@ -18,6 +19,7 @@ mod trigger;
 
 use std::sync::Arc;
 
+pub use codes::CodeFile;
 pub use expectation::{Bound, Expectation, Expected, Percentile, Window};
 pub use fault_plan::{Fault, FaultPlan};
 pub use inputs::Input;
@@ -133,6 +135,14 @@ impl Stage {
     pub fn share_work(&self, share: usize) -> Flops {
         match &self.work {
             StageWork::Layer(layer) => layer.op().work(layer.rows_of(share)),
+            StageWork::Function(segment) => segment.work,
+        }
+    }
+
+    /// The work of the layer, or the run of layers, in one piece.
+    pub fn undivided_work(&self) -> Flops {
+        match &self.work {
+            StageWork::Layer(layer) => layer.op().work(layer.op().rows),
             StageWork::Function(segment) => segment.work,
         }
     }

@@ -2,6 +2,7 @@
 //! events and plans; nothing here knows nodes or drivers, and nothing here can ask them.
 
 pub mod check;
+pub mod compare;
 pub mod github;
 pub mod junit;
 pub mod markdown;

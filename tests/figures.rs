@@ -68,3 +68,47 @@ fn the_command_writes_a_table_and_a_chart_and_says_what_holds() {
     );
     assert!(String::from_utf8_lossy(&kofn(&["reproduce"]).stdout).contains("letcc-models"));
 }
+
+#[test]
+fn codes_are_compared_with_none_and_with_copies_of_the_same_budget() {
+    let out = tempfile::tempdir().expect("a folder");
+    let folder = out.path().to_string_lossy().into_owned();
+    let kofn = |codes: &str, more: &[&str]| {
+        let args = ["compare", "topologies/lenet5.ron", "--requests", "30", "--codes", codes];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kofn"));
+        command
+            .current_dir(root())
+            .env("NO_COLOR", "1")
+            .args(args)
+            .args(more)
+            .output()
+            .expect("starts")
+    };
+    let codes = "Mds(5, 4), Parity(4), ShiftAdd(n: 5, k: 4, form: Mixed)";
+    let faults = ["--faults", "fault-plans/one-dies.ron", "--json", "--out", &folder];
+    let done = kofn(codes, &faults);
+    let said: serde_json::Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    let names: Vec<&str> =
+        said.as_array().expect("a list").iter().filter_map(|c| c["code"].as_str()).collect();
+    let want = ["Uncoded(4)", "Replication(5, 4)", "Mds(5, 4)", "Parity(4)"];
+    assert_eq!(names[..4], want);
+    for code in &said.as_array().expect("a list")[2..] {
+        assert_eq!(code["answered"], 1.0, "{code}");
+        assert_eq!(code["top1_agreement"], 1.0, "{code}");
+    }
+    assert!(out.path().join("compare.svg").is_file() && out.path().join("compare.csv").is_file());
+    let text = kofn("Mds(5, 4)", &[]);
+    assert!(String::from_utf8_lossy(&text.stdout).contains("any 1"));
+    for (wrong, why) in [
+        ("", "names none"),
+        ("Mds(5)", "n"),
+        ("Best(5, 4)", "Best"),
+        ("Mds(4, 5)", "choose 1 ≤ k ≤ n"),
+        ("Mds(9, 4)", "9 shares for 5 devices"),
+    ] {
+        let refused = kofn(wrong, &[]);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(64), "{wrong}: {said}");
+        assert!(said.contains(why), "{wrong}: {said}");
+    }
+}

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::codes::CodeFile;
 use super::source::{Problem, Problems, Source, To};
-use super::topology::{
-    ArchitectureFile, CodeFile, DeviceFile, MachineFile, ModelFile, TopologyFile,
-};
+use super::topology::{ArchitectureFile, DeviceFile, MachineFile, ModelFile, TopologyFile};
 use super::{Device, Input, Machine, Plan, inputs, policy, stages};
 use crate::code::Code;
 use crate::maths::chance::Seed;
@@ -20,6 +19,14 @@ impl Plan {
     /// Reads a topology and everything it names.
     pub fn read(path: &Path) -> Result<Self, Problems> {
         let (source, file) = Source::read::<TopologyFile>(path)?;
+        Self::from_file(&source, &file)
+    }
+
+    /// Like [`Self::read`], with another code in every layer that is coded.
+    pub fn read_with(path: &Path, code: CodeFile) -> Result<Self, Problems> {
+        let (source, mut file) = Source::read::<TopologyFile>(path)?;
+        file.coding.code = code;
+        file.stages.iter_mut().for_each(|stage| stage.code = None);
         Self::from_file(&source, &file)
     }
 

@@ -4,8 +4,9 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::build::{called, code};
+use super::codes::CodeFile;
 use super::source::{Problem, Source, To};
-use super::topology::{CodeFile, RunFile, StageFile, TopologyFile, VerifyFile};
+use super::topology::{RunFile, StageFile, TopologyFile, VerifyFile};
 use super::{CodedLayer, Device, Stage, StageWork, Step, StepWork, Verify};
 use crate::code::{Code, Replication, Uncoded, tolerance, worst_condition};
 use crate::maths::delay::Delay;
