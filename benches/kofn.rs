@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use actix::Actor;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use kofn::code::{Code, Mds, Parity, Recipe};
+use kofn::code::{Berrut, Code, Curve, Form, Mds, Parity, Recipe, ShiftAdd, Spline};
 use kofn::drive::{Clock, Host, Setup, Step};
 use kofn::maths::Tensor;
 use kofn::maths::chance::Seed;
@@ -91,6 +91,11 @@ fn codes(c: &mut Criterion) {
     group.throughput(Throughput::Bytes(4 * bytes));
     let codes: [(&str, Arc<dyn Code>); 2] =
         [("parity", Arc::new(Parity::new(4))), ("mds 6 4", Arc::new(Mds::new(6, 4)))];
+    // Encoding reads the four sources and decoding four of the shares: as many bytes.
+    group.bench_function("encode a parity", |b| {
+        let terms: Vec<(f64, &[f32])> = (0..4).map(|_| (1.0, &block[..])).collect();
+        b.iter(|| mix(black_box(&terms)));
+    });
     for (name, code) in codes {
         let decoder = code.decoder(&[1, 2, 3, 4].into()).expect("four shares");
         let Recipe::Mix(terms) = &decoder.recipes[0] else { panic!("source 0 is gone") };
@@ -101,11 +106,51 @@ fn codes(c: &mut Criterion) {
         b.iter(|| (0..4).map(|_| black_box(&block).clone().len()).sum::<usize>());
     });
     group.finish();
+    peeling(c);
+    batches(c);
     c.bench_function("solve a decoder of mds 20 17", |b| {
         let code = Mds::new(20, 17);
         let arrived = (3..20).collect();
         b.iter(|| code.decoder(black_box(&arrived)));
     });
+}
+
+/// The same erasure repaired by shift-and-add, whose recipes are followed cell by cell.
+fn peeling(c: &mut Criterion) {
+    let code = ShiftAdd::new(6, 4, Some(16), Form::Systematic);
+    let cell: Vec<f32> = (0..(1 << 18) / 16).map(|i| i as f32).collect();
+    let mut group = c.benchmark_group("rebuild by peeling, of four blocks of 1 MiB");
+    group.throughput(Throughput::Bytes(16 << 20));
+    for (name, arrived) in [("one", vec![1, 2, 3, 4]), ("two", vec![2, 3, 4, 5])] {
+        let decoder = code.decoder(&arrived.into_iter().collect()).expect("four shares");
+        group.bench_function(name, |b| b.iter(|| decoder.decode(|_| black_box(&cell)).len()));
+    }
+    group.finish();
+}
+
+/// Ten inputs from a hundred results of a thousand numbers each.
+fn batches(c: &mut Criterion) {
+    let mut group = c.benchmark_group("decode a batch, 10 of 100 × 1000");
+    let results: Vec<Vec<f32>> =
+        (0..100).map(|at| (0..1000).map(|i| (i * at) as f32).collect()).collect();
+    let all = (0..100).collect();
+    let curves: [(&str, Box<dyn Curve>); 2] = [
+        ("spline", Box::new(Spline::new(100, 10, 0.0, 1e-6))),
+        ("Berrut", Box::new(Berrut::new(100, 10))),
+    ];
+    for (name, curve) in curves {
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let decoder = curve.decoder(black_box(&all));
+                let decode = |row: usize| {
+                    let results = results.iter().map(Vec::as_slice);
+                    mix(&decoder.row(row).zip(results).collect::<Vec<_>>())
+                };
+                (0..10).map(|row| decode(row).len()).sum::<usize>()
+            });
+        });
+    }
+    group.finish();
 }
 
 /// What it costs to check all n shares of a stage, beside what it costs to compute one of them.
@@ -124,8 +169,8 @@ fn verify(c: &mut Criterion) {
     stages.extend(["conv3", "fc1"].map(|name| ("alexnet", named(&alexnet, name), 6, 5)));
     let mut group = c.benchmark_group("verify");
     for (model, layer, n, k) in stages {
-        let coded = CodedLayer::new(layer.clone(), k);
-        let share = coded.encode(&Mds::new(n, k), n - 1);
+        let coded = CodedLayer::new(layer.clone(), Arc::new(Mds::new(n, k)));
+        let share = coded.encode(n - 1);
         let Share::Rows { weights, .. } = &share else { panic!("a layer's share is rows") };
         let probe = Arc::new(Probe::new(layer.op.clone(), coded.rows_per_source(), Seed(1), &[]));
         // As many as there are shares, so that the caches are as full.

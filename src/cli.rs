@@ -2,10 +2,12 @@
 
 mod cast;
 mod check;
+mod compare;
 mod file;
 mod outcome;
 mod plan;
 mod replay;
+mod reproduce;
 mod run;
 mod screen;
 mod shrink;
@@ -46,8 +48,12 @@ enum Command {
     Check(check::CheckArgs),
     /// Show who holds what, what it costs, and what may be lost
     Plan(plan::PlanArgs),
+    /// Try other codes in a topology, with no code and with copies beside them
+    Compare(compare::CompareArgs),
     /// Read a trace again, one line an event
     Replay(replay::ReplayArgs),
+    /// Measure the papers' figures anew: CSV, SVG, and what was published beside it
+    Reproduce(reproduce::ReproduceArgs),
     /// Reduce a failing fault plan to the few faults that matter
     Shrink(shrink::ShrinkArgs),
 }
@@ -129,7 +135,9 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Plan(args) => plan::plan(&args),
+        Command::Compare(args) => compare::compare(&args),
         Command::Replay(args) => replay::replay(&args),
+        Command::Reproduce(args) => reproduce::reproduce(&args),
         Command::Shrink(args) => shrink::shrink(&args),
     }));
     // The panic has said what it had to say.

@@ -4,30 +4,108 @@
 //! [`Code::decoder`]; mixing blocks by the answer ([`crate::maths::mix`]) is the same for all.
 //!
 //! # Write a code
-//! One file beside `uncoded.rs`, the smallest; its words in `plan/topology.rs`'s `CodeFile`, and what
-//! they mean in `plan/build.rs`; one line in `tests/laws.rs`, which then holds it to the laws:
+//!
+//! **One file.** Here is a whole code, the parity of `parity.rs`: k sources and their sum.
+//!
+//! ```
+//! use kofn::code::{Arrived, Code, Decoder, Encoder, NotYet, solve};
+//! use kofn::maths::matrix::Matrix;
+//!
+//! #[derive(Debug)]
+//! struct Parity {
+//!     encoder: Encoder,
+//! }
+//!
+//! impl Parity {
+//!     fn new(k: usize) -> Self {
+//!         // Row i says how share i mixes the sources: itself, and in the last row all of them.
+//!         let entry = |share, source| if share == k || share == source { 1.0 } else { 0.0 };
+//!         Self { encoder: Encoder::of_matrix(&Matrix::from_fn(k + 1, k, entry)) }
+//!     }
+//! }
+//!
+//! impl Code for Parity {
+//!     fn name(&self) -> String {
+//!         format!("Parity({}, {})", self.shares(), self.sources())
+//!     }
+//!     fn encoder(&self) -> &Encoder {
+//!         &self.encoder
+//!     }
+//!     // What is promised: any one share may be missing.
+//!     fn tolerates(&self) -> usize {
+//!         1
+//!     }
+//!     // Any code can be decoded by elimination; write your own where there is a better way.
+//!     fn decoder(&self, arrived: &Arrived) -> Result<Decoder, NotYet> {
+//!         solve(self, arrived)
+//!     }
+//! }
+//!
+//! let code = Parity::new(2);
+//! let (a, b, sum) = ([1.0f32, 2.0], [10.0, 20.0], [11.0, 22.0]);
+//! let decoder = code.decoder(&[0, 2].into()).expect("two of three");
+//! assert_eq!(decoder.decode(|place| [&a, &b, &sum][place.share])[1][..], b);
+//! assert!(code.decoder(&[2].into()).is_err(), "one is too few");
+//! ```
+//!
+//! **One line in the topology reader** (`codes!` in `plan/codes.rs`): its word, n and k, how many
+//! shares it may have. Now `code: Parity(k: 2)` can be written in every topology, `kofn plan` shows
+//! what it costs and what it may lose, and the supervisor decodes with it.
+//!
+//! **One section in the laws** (`codes` in `tests/laws.rs`), which then hold for it, from every set of
+//! shares up to n = 10 and from samples beyond:
 //! 1. `decoder` succeeds exactly on the sets the code promises;
-//! 2. decoding what was encoded gives the sources back, whatever set arrived;
-//! 3. both commute with every linear map, so results of shares decode to results of sources.
+//! 2. decoding what was encoded gives the sources back, to within its condition number;
+//! 3. both commute with every linear map, so results of shares decode to results of sources;
+//! 4. any [`Code::tolerates`] shares may be lost, and not always one more.
+//!
+//! What cannot be kept must not be promised: a set of shares whose condition number is beyond the
+//! policy's is not decoded from, and [`tolerance`] says what that leaves.
 
+mod amplify;
+mod berrut;
 mod cache;
+mod chebyshev;
+mod curve;
+mod decoder;
+mod encoder;
+mod gaussian;
 mod locate;
 mod mds;
 mod parity;
+mod polar;
 mod replication;
+mod rotation;
+mod shift_add;
+mod solve;
+mod spline;
+mod survey;
 mod uncoded;
+mod vandermonde;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
+use std::sync::Arc;
 
+pub use berrut::Berrut;
 pub use cache::DecoderCache;
+pub use chebyshev::Chebyshev;
+pub use curve::{Curve, Order};
+pub use decoder::{Decoder, Piece, Place, Recipe};
+pub use encoder::{Encoder, Mixture};
+pub use gaussian::Gaussian;
 pub use locate::{Audit, MOST_CANDIDATES, audit};
 pub use mds::Mds;
 pub use parity::Parity;
+pub use polar::Polar;
 pub use replication::Replication;
+pub use rotation::Rotation;
+pub use shift_add::{Form, ShiftAdd};
+pub use solve::solve;
+pub use spline::Spline;
+pub use survey::{tolerance, worst_condition};
 pub use uncoded::Uncoded;
-
-use crate::maths::matrix::Matrix;
+pub use vandermonde::Vandermonde;
 
 /// The shares in hand, by index.
 pub type Arrived = BTreeSet<usize>;
@@ -37,8 +115,8 @@ pub trait Code: Debug + Send + Sync {
     /// What people call it, with its parameters: `Mds(6, 4)`.
     fn name(&self) -> String;
 
-    /// n × k: row i says how share i mixes the sources. Its entries are exact in `f32`.
-    fn encoder(&self) -> &Matrix;
+    /// How shares mix the sources.
+    fn encoder(&self) -> &Encoder;
 
     /// How the results of the arrived shares mix back to those of the sources.
     fn decoder(&self, arrived: &Arrived) -> Result<Decoder, NotYet>;
@@ -46,60 +124,26 @@ pub trait Code: Debug + Send + Sync {
     /// How many shares may be missing, whichever they are.
     fn tolerates(&self) -> usize;
 
+    /// The same code made to fit sources of so many rows, if what it is depends on that; with a
+    /// condition number up to `worst` if it can be had.
+    fn fitted(&self, rows: usize, worst: f64) -> Option<Arc<dyn Code>> {
+        let _ = (rows, worst);
+        None
+    }
+
     /// k.
     fn sources(&self) -> usize {
-        self.encoder().columns()
+        self.encoder().sources()
     }
 
     /// n.
     fn shares(&self) -> usize {
-        self.encoder().rows()
+        self.encoder().shares()
     }
 
     /// The source a share is a plain copy of, if it is one.
     fn plain(&self, share: usize) -> Option<usize> {
-        let mut nonzero = self.encoder().row(share).enumerate().filter(|(_, entry)| *entry != 0.0);
-        match (nonzero.next(), nonzero.next()) {
-            (Some((source, 1.0)), None) => Some(source),
-            _ => None,
-        }
-    }
-}
-
-/// How to rebuild every source from one set of arrived shares.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Decoder {
-    /// One recipe a source, in order.
-    pub recipes: Vec<Recipe>,
-    /// The 2-norm condition number of the system that was solved; 1 when nothing was.
-    pub condition: f64,
-}
-
-/// Where one source's result comes from.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Recipe {
-    /// It is this share's result as it came: no arithmetic, no copy.
-    Take(usize),
-    /// `Σ coefficient · result of share`.
-    Mix(Vec<(usize, f64)>),
-}
-
-impl Decoder {
-    /// The sources that were not in hand and are computed.
-    pub fn rebuilt(&self) -> impl Iterator<Item = usize> + '_ {
-        self.recipes.iter().enumerate().filter_map(|(source, recipe)| match recipe {
-            Recipe::Take(_) => None,
-            Recipe::Mix(_) => Some(source),
-        })
-    }
-
-    /// The shares whose results are used.
-    pub fn used(&self) -> BTreeSet<usize> {
-        let shares = self.recipes.iter().flat_map(|recipe| match recipe {
-            Recipe::Take(share) => vec![*share],
-            Recipe::Mix(terms) => terms.iter().map(|(share, _)| *share).collect(),
-        });
-        shares.collect()
+        self.encoder().plain(share)
     }
 }
 
@@ -108,58 +152,4 @@ impl Decoder {
 pub struct NotYet {
     /// At least so many more are needed.
     pub missing: usize,
-}
-
-/// Decodes a systematic code by elimination: plain shares are taken, and the erased sources are
-/// solved for from as many of the arrived coded shares.
-///
-/// With E the erased sources and P the chosen shares, `x_E = (G_PE)⁻¹ (y_P − G_PA x_A)`; substituting
-/// gives one row of coefficients over the arrived shares for each erased source.
-fn solve_systematic(code: &dyn Code, arrived: &Arrived) -> Result<Decoder, NotYet> {
-    let mut plain = vec![None; code.sources()];
-    let mut coded = Vec::new();
-    for share in arrived.iter().copied() {
-        match code.plain(share) {
-            Some(source) => plain[source] = plain[source].or(Some(share)),
-            None => coded.push(share),
-        }
-    }
-    let erased: Vec<usize> = (0..code.sources()).filter(|s| plain[*s].is_none()).collect();
-    if coded.len() < erased.len() {
-        return Err(NotYet { missing: erased.len() - coded.len() });
-    }
-    if erased.is_empty() {
-        let recipes = plain.into_iter().flatten().map(Recipe::Take).collect();
-        return Ok(Decoder { recipes, condition: 1.0 });
-    }
-    let chosen = &coded[..erased.len()];
-    let encoder = code.encoder();
-    let system =
-        Matrix::from_fn(erased.len(), erased.len(), |i, j| encoder.at(chosen[i], erased[j]));
-    let Some(inverse) = system.inverse() else {
-        return Err(NotYet { missing: 1 });
-    };
-    let survivors: Vec<usize> = plain.iter().flatten().chain(chosen).copied().collect();
-    let condition = encoder.select_rows(&survivors).condition();
-    let solve = |row: usize| {
-        let mut terms: Vec<(usize, f64)> =
-            chosen.iter().enumerate().map(|(p, share)| (*share, inverse.at(row, p))).collect();
-        for (source, share) in plain.iter().enumerate() {
-            let Some(share) = share else { continue };
-            let coefficient: f64 =
-                (0..chosen.len()).map(|p| inverse.at(row, p) * encoder.at(chosen[p], source)).sum();
-            if coefficient != 0.0 {
-                terms.push((*share, -coefficient));
-            }
-        }
-        terms
-    };
-    let recipes = (0..code.sources())
-        .map(|source| match (plain[source], erased.binary_search(&source)) {
-            (Some(share), _) => Recipe::Take(share),
-            (None, Ok(row)) => Recipe::Mix(solve(row)),
-            (None, Err(_)) => unreachable!("a source is plain or erased"),
-        })
-        .collect();
-    Ok(Decoder { recipes, condition })
 }

@@ -47,8 +47,9 @@
 //! | 5 | [`node`] | supervisor, device, client, chaos: plain structs | actix, clocks, async |
 //! | 6 | [`drive`] | the one actor, the weather, virtual and real time | view |
 //! | 6 | [`view`] | report, verdict, trace and plan as text and data | node, drive |
-//! | 7 | `session` | a run that is steered: typed faults, branches, recording | screen |
+//! | 7 | [`session`] | a run that is steered: typed faults, branches, recording | screen |
 //! | 7 | [`swarm`] | drawn fleets and misfortune, held to what must always be true | view |
+//! | 7 | [`figures`] | the papers' figures, measured anew | view |
 //! | 8 | [`screen`] | panels, keys, the terminal | drive, node |
 //! | 9 | [`cli`] | one short file a command | – |
 //!
@@ -82,6 +83,7 @@ pub mod code;
 pub mod drive;
 pub mod event;
 pub mod fault;
+pub mod figures;
 pub mod maths;
 pub mod model;
 pub mod node;

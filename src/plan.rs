@@ -4,6 +4,7 @@
 //! [`Plan`] that exists can be run. Nothing here knows actors, sockets, or who is alive.
 
 mod build;
+mod codes;
 mod expectation;
 mod fault_plan;
 mod inputs;
@@ -19,6 +20,7 @@ pub mod typed;
 
 use std::sync::Arc;
 
+pub use codes::CodeFile;
 pub use expectation::{Bound, Expectation, Expected, Percentile, Window};
 pub use fault_plan::{Fault, FaultPlan};
 pub use inputs::Input;
@@ -94,6 +96,11 @@ pub struct Stage {
     pub name: String,
     pub work: StageWork,
     pub code: Arc<dyn Code>,
+    /// How many shares may be lost, whichever they are: what the code tolerates, as far as the policy's
+    /// worst condition number allows.
+    pub tolerates: usize,
+    /// The worst condition number with as many shares lost as the code tolerates.
+    pub worst_condition: f64,
     /// Who holds each share; the first is asked first, the others when it does not answer.
     pub holders: Vec<Vec<DeviceId>>,
     pub deadline: Span,
@@ -114,7 +121,7 @@ impl Stage {
     /// What the holders of a share must hold.
     pub fn encode(&self, share: usize) -> Share {
         match &self.work {
-            StageWork::Layer(layer) => layer.encode(self.code.as_ref(), share),
+            StageWork::Layer(layer) => layer.encode(share),
             StageWork::Function(segment) => Share::Segment(segment.clone()),
         }
     }
@@ -127,10 +134,18 @@ impl Stage {
         }
     }
 
-    /// The work of one share.
-    pub fn share_work(&self) -> Flops {
+    /// The work of a share.
+    pub fn share_work(&self, share: usize) -> Flops {
         match &self.work {
-            StageWork::Layer(layer) => layer.op().work(layer.rows_per_source()),
+            StageWork::Layer(layer) => layer.op().work(layer.rows_of(share)),
+            StageWork::Function(segment) => segment.work,
+        }
+    }
+
+    /// The work of the layer, or the run of layers, in one piece.
+    pub fn undivided_work(&self) -> Flops {
+        match &self.work {
+            StageWork::Layer(layer) => layer.op().work(layer.op().rows),
             StageWork::Function(segment) => segment.work,
         }
     }
@@ -139,22 +154,23 @@ impl Stage {
     pub fn encode_work(&self) -> Flops {
         let StageWork::Layer(layer) = &self.work else { return Flops(0) };
         let coded = (0..self.code.shares()).filter(|share| self.code.plain(*share).is_none());
-        let terms = coded.flat_map(|share| self.code.encoder().row(share)).filter(|c| *c != 0.0);
-        Flops(2 * terms.count() as u64 * layer.op().weight_bytes(layer.rows_per_source()).0 / 4)
+        let terms = coded.flat_map(|share| self.code.encoder().share(share)).map(Vec::len);
+        let cell = layer.op().weight_bytes(layer.rows_per_source()).0 / 4;
+        Flops(2 * terms.sum::<usize>() as u64 * cell / self.code.encoder().cells() as u64)
     }
 
-    /// The size of one share's weights.
-    pub fn share_bytes(&self) -> Bytes {
+    /// The size of a share's weights.
+    pub fn share_bytes(&self, share: usize) -> Bytes {
         match &self.work {
-            StageWork::Layer(layer) => layer.op().weight_bytes(layer.rows_per_source()),
+            StageWork::Layer(layer) => layer.op().weight_bytes(layer.rows_of(share)),
             StageWork::Function(segment) => segment.weight_bytes,
         }
     }
 
-    /// The size of one share's result.
-    pub fn reply_bytes(&self) -> Bytes {
+    /// The size of a share's result.
+    pub fn reply_bytes(&self, share: usize) -> Bytes {
         match &self.work {
-            StageWork::Layer(layer) => layer.op().result_bytes(layer.rows_per_source()),
+            StageWork::Layer(layer) => layer.op().result_bytes(layer.rows_of(share)),
             StageWork::Function(segment) => segment.result_bytes,
         }
     }

@@ -173,10 +173,22 @@ fn readme_examples() -> Vec<(Vec<String>, String)> {
     let examples = blocks.filter_map(|block| block.strip_prefix("$ kofn ")?.split_once('\n'));
     examples
         .map(|(command, below)| {
-            let args = command.split_whitespace().map(str::to_owned).collect();
+            let args = words(command);
             (args, below.trim_end().to_owned())
         })
         .collect()
+}
+
+/// As a shell would split them: what is quoted stays together.
+fn words(command: &str) -> Vec<String> {
+    let parts = command.split('"').enumerate();
+    let split = |(at, part): (usize, &str)| -> Vec<String> {
+        match at % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        }
+    };
+    parts.flat_map(split).collect()
 }
 
 #[test]

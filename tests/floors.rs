@@ -18,7 +18,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("swarm", &["units", "maths", "event", "plan", "drive"]),
     ("session", &["units", "maths", "fault", "event", "plan", "drive", "view"]),
     ("screen", &["units", "event", "plan", "view", "session"]),
-    ("cli", &["units", "maths", "event", "plan", "drive", "view", "swarm", "session", "screen"]),
+    ("figures", &["units", "maths", "code", "model", "fault", "event", "plan", "drive"]),
+    (
+        "cli",
+        &[
+            "units", "maths", "event", "plan", "drive", "view", "swarm", "session", "figures",
+            "screen",
+        ],
+    ),
 ];
 
 /// Crates that belong to some rooms only.
@@ -36,6 +43,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("comfy_table", &["view"]),
     ("quick_junit", &["view"]),
+    ("plotters", &["figures"]),
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

@@ -2,41 +2,75 @@
 
 use std::sync::Arc;
 
-use kofn::code::{Arrived, Code, DecoderCache, Mds, Parity, Recipe, Replication, Uncoded};
+use kofn::code::{
+    Arrived, Chebyshev, Code, Decoder, DecoderCache, Form, Gaussian, Mds, Parity, Polar,
+    Replication, Rotation, ShiftAdd, Uncoded, Vandermonde, worst_condition,
+};
 use kofn::maths::mix::mix;
 use kofn::maths::product::product;
 use proptest::prelude::*;
 
 /// Every code with at most n shares, and when it promises to be decodable.
 fn codes(most: usize) -> Vec<(Arc<dyn Code>, Promise)> {
-    let mut codes: Vec<(Arc<dyn Code>, Promise)> = Vec::new();
+    let mut codes = Vec::new();
     for k in 1..=most {
-        codes.push((Arc::new(Uncoded::new(k)), Promise::AnyK));
-        if k < most {
-            codes.push((Arc::new(Parity::new(k)), Promise::AnyK));
-        }
         for n in k..=most {
-            codes.push((Arc::new(Replication::new(n, k)), Promise::EverySource));
-            codes.push((Arc::new(Mds::new(n, k)), Promise::AnyK));
+            codes.extend(of_size(n, k));
         }
     }
     codes
 }
 
-#[derive(Clone, Copy)]
+/// The codes with n shares of k sources: a section each.
+fn of_size(n: usize, k: usize) -> Vec<(Arc<dyn Code>, Promise)> {
+    let mut codes: Vec<(Arc<dyn Code>, Promise)> = vec![
+        (Arc::new(Replication::new(n, k)), Promise::EverySource),
+        (Arc::new(Chebyshev::new(n, k)), Promise::AnyK),
+        (Arc::new(Rotation::new(n, k)), Promise::AnyK),
+        (Arc::new(Gaussian::new(n, k)), Promise::AnyK),
+        (Arc::new(ShiftAdd::new(n, k, Some(5), Form::Systematic)), Promise::AnyK),
+        (Arc::new(ShiftAdd::new(n, k, Some(3), Form::Mixed)), Promise::AnyK),
+    ];
+    if n == k {
+        codes.push((Arc::new(Uncoded::new(k)), Promise::AnyK));
+    }
+    if n == k + 1 {
+        codes.push((Arc::new(Parity::new(k)), Promise::AnyK));
+    }
+    if n <= Mds::MOST_SHARES {
+        codes.push((Arc::new(Mds::new(n, k)), Promise::AnyK));
+    }
+    if n <= Vandermonde::MOST_SHARES {
+        codes.push((Arc::new(Vandermonde::new(n, k)), Promise::AnyK));
+    }
+    if n.is_power_of_two() {
+        codes.push((Arc::new(Polar::new(n, k)), Promise::Sequence));
+    }
+    codes
+}
+
+#[derive(Clone, Copy, PartialEq)]
 enum Promise {
     /// Any k shares suffice, and no fewer.
     AnyK,
     /// A copy of every source must be there.
     EverySource,
+    /// What is decoded can be decoded, and any `tolerates` shares may be lost.
+    Sequence,
 }
 
 impl Promise {
-    fn holds(self, code: &dyn Code, arrived: &Arrived) -> bool {
+    /// Whether the set must be decodable; `None` if it may or may not.
+    fn holds(self, code: &dyn Code, arrived: &Arrived) -> Option<bool> {
         match self {
-            Self::AnyK => arrived.len() >= code.sources(),
-            Self::EverySource => (0..code.sources())
-                .all(|source| arrived.iter().any(|share| code.plain(*share) == Some(source))),
+            Self::AnyK => Some(arrived.len() >= code.sources()),
+            Self::EverySource => Some(
+                (0..code.sources())
+                    .all(|source| arrived.iter().any(|share| code.plain(*share) == Some(source))),
+            ),
+            Self::Sequence if arrived.len() + code.tolerates() >= code.shares() => Some(true),
+            Self::Sequence if arrived.len() < code.sources() => Some(false),
+            Self::Sequence => None,
         }
     }
 }
@@ -49,24 +83,25 @@ fn block(len: usize, salt: usize) -> Vec<f32> {
     (0..len).map(|i| (((i * 31 + salt * 17) * 7919 % 2003) as f32) / 1001.5 - 1.0).collect()
 }
 
-/// The result of each share for sources that are these blocks.
-fn encode(code: &dyn Code, sources: &[Vec<f32>]) -> Vec<Vec<f32>> {
-    let share = |share: usize| {
-        let terms: Vec<_> =
-            code.encoder().row(share).zip(sources).map(|(c, source)| (c, &source[..])).collect();
-        mix(&terms)
+/// The cells of each share, for cells of sources that are these blocks.
+fn encode(code: &dyn Code, cells: &[Vec<f32>]) -> Vec<Vec<Vec<f32>>> {
+    let cell = |mixture: &Vec<(usize, f64)>| match &mixture[..] {
+        // Between the ends of shares that stick out far there may be nothing.
+        [] => vec![0.0; cells[0].len()],
+        mixture => mix(&mixture.iter().map(|(at, c)| (*c, &cells[*at][..])).collect::<Vec<_>>()),
     };
+    let share = |share: usize| code.encoder().share(share).iter().map(cell).collect();
     (0..code.shares()).map(share).collect()
 }
 
-fn decode(recipes: &[Recipe], results: &[Vec<f32>]) -> Vec<Vec<f32>> {
-    let source = |recipe: &Recipe| match recipe {
-        Recipe::Take(share) => results[*share].clone(),
-        Recipe::Mix(terms) => {
-            mix(&terms.iter().map(|(share, c)| (*c, &results[*share][..])).collect::<Vec<_>>())
-        }
-    };
-    recipes.iter().map(source).collect()
+fn decode(decoder: &Decoder, results: &[Vec<Vec<f32>>]) -> Vec<Vec<f32>> {
+    let cells = decoder.decode(|place| &results[place.share][place.cell]);
+    cells.into_iter().map(|cell| cell.into_owned()).collect()
+}
+
+/// One block a cell of the sources.
+fn sources(code: &dyn Code, len: usize) -> Vec<Vec<f32>> {
+    (0..code.sources() * code.encoder().cells()).map(|cell| block(len, cell)).collect()
 }
 
 fn worst_difference(a: &[Vec<f32>], b: &[Vec<f32>]) -> f64 {
@@ -81,11 +116,11 @@ fn a_code_decodes_exactly_when_it_promises_to() {
             let promised = promise.holds(code.as_ref(), &arrived);
             match code.decoder(&arrived) {
                 Ok(decoder) => {
-                    assert!(promised, "{} decodes from {arrived:?}", code.name());
+                    assert_ne!(promised, Some(false), "{} decodes from {arrived:?}", code.name());
                     assert!(decoder.used().is_subset(&arrived), "{}: {arrived:?}", code.name());
                 }
                 Err(not_yet) => {
-                    assert!(!promised, "{} refuses {arrived:?}", code.name());
+                    assert_ne!(promised, Some(true), "{} refuses {arrived:?}", code.name());
                     let all = arrived.len() + not_yet.missing;
                     assert!(not_yet.missing >= 1 && all <= code.shares(), "{}", code.name());
                 }
@@ -110,13 +145,13 @@ fn a_code_tolerates_what_it_says_whichever_shares_are_lost_and_no_more() {
 #[test]
 fn decoding_what_was_encoded_gives_the_sources_back() {
     for (code, _) in codes(10) {
-        let sources: Vec<Vec<f32>> = (0..code.sources()).map(|j| block(12, j)).collect();
+        let sources = sources(code.as_ref(), 12);
         let results = encode(code.as_ref(), &sources);
         for arrived in subsets(code.shares()) {
             let Ok(decoder) = code.decoder(&arrived) else { continue };
-            let error = worst_difference(&decode(&decoder.recipes, &results), &sources);
+            let error = worst_difference(&decode(&decoder, &results), &sources);
             let allowed = 4.0 * f64::from(f32::EPSILON) * decoder.condition;
-            assert!(error <= allowed, "{} from {arrived:?}: {error}", code.name());
+            assert!(error <= allowed, "{} from {arrived:?}: {error} > {allowed}", code.name());
         }
     }
 }
@@ -124,69 +159,105 @@ fn decoding_what_was_encoded_gives_the_sources_back() {
 #[test]
 fn plain_shares_are_taken_and_nothing_is_computed() {
     for (code, _) in codes(10) {
-        let plain: Arrived = (0..code.sources()).collect();
+        let first = |source: usize| (0..code.shares()).find(|s| code.plain(*s) == Some(source));
+        let Some(plain) = (0..code.sources()).map(first).collect::<Option<Arrived>>() else {
+            continue;
+        };
         let decoder = code.decoder(&plain).expect("all sources are there");
-        let taken: Vec<Recipe> = (0..code.sources()).map(Recipe::Take).collect();
-        assert_eq!(decoder.recipes, taken, "{}", code.name());
-        assert_eq!(decoder.condition, 1.0, "{}", code.name());
+        assert_eq!((decoder.terms(), decoder.rebuilt().count()), (0, 0), "{}", code.name());
+        assert_eq!((decoder.used(), decoder.condition), (plain, 1.0), "{}", code.name());
     }
+}
+
+/// Some shares of n, drawn from a number.
+fn drawn(n: usize, size: usize, salt: u64) -> Arrived {
+    let mut shares: Vec<usize> = (0..n).collect();
+    shares.sort_by_key(|share| (*share as u64 + 1).wrapping_mul(salt | 1).rotate_left(17));
+    shares[..size].iter().copied().collect()
 }
 
 proptest! {
     #[test]
     fn decoding_commutes_with_linear_maps(
-        at in 0usize..1000, bits in any::<u32>(), rows in 1usize..6, depth in 1usize..20,
+        at in 0usize..10_000, bits in any::<u32>(), rows in 1usize..6, depth in 1usize..20,
     ) {
         let all = codes(10);
         let (code, _) = &all[at % all.len()];
         let arrived: Arrived = (0..code.shares()).filter(|share| bits >> share & 1 == 1).collect();
         let Ok(decoder) = code.decoder(&arrived) else { return Ok(()) };
-        let weights: Vec<Vec<f32>> =
-            (0..code.sources()).map(|j| block(rows * depth, j)).collect();
+        let weights = sources(code.as_ref(), rows * depth);
         let x = block(depth, 99);
         let times_x = |w: &Vec<f32>| {
             let mut y = vec![0.0; rows];
             product(w, &x, &mut y, rows, depth, 1);
             y
         };
-        let results: Vec<Vec<f32>> = encode(code.as_ref(), &weights).iter().map(times_x).collect();
+        let results: Vec<Vec<Vec<f32>>> = encode(code.as_ref(), &weights)
+            .iter()
+            .map(|share| share.iter().map(times_x).collect())
+            .collect();
         let plain: Vec<Vec<f32>> = weights.iter().map(times_x).collect();
-        let error = worst_difference(&decode(&decoder.recipes, &results), &plain);
+        let error = worst_difference(&decode(&decoder, &results), &plain);
         let scale = 8.0 * f64::from(f32::EPSILON) * decoder.condition * depth as f64;
         prop_assert!(error <= scale, "{}: {}", code.name(), error);
     }
 
     #[test]
-    fn any_k_shares_of_a_large_mds_code_suffice(n in 11usize..=32, spare in 0usize..4, salt in any::<u64>()) {
-        let code = Mds::new(n, n - spare);
-        let mut shares: Vec<usize> = (0..n).collect();
-        shares.sort_by_key(|share| (*share as u64 + 1).wrapping_mul(salt | 1).rotate_left(17));
-        let arrived: Arrived = shares[..n - spare].iter().copied().collect();
-        let decoder = code.decoder(&arrived).expect("k shares");
-        let sources: Vec<Vec<f32>> = (0..code.sources()).map(|j| block(8, j)).collect();
-        let decoded = decode(&decoder.recipes, &encode(&code, &sources));
-        let error = worst_difference(&decoded, &sources);
-        prop_assert!(error <= 4.0 * f64::from(f32::EPSILON) * decoder.condition, "{}", error);
+    fn large_codes_keep_the_laws(
+        n in 11usize..=64, lost in 0usize..4, salt in any::<u64>(), power in 4u32..=6,
+    ) {
+        // Polar codes are of powers of two.
+        let two = 1 << power;
+        for (code, promise) in of_size(n, n - lost).into_iter().chain(of_size(two, two / 2)) {
+            let arrived = match promise {
+                Promise::AnyK => drawn(code.shares(), code.sources(), salt),
+                Promise::EverySource => (0..code.sources()).collect(),
+                Promise::Sequence => {
+                    drawn(code.shares(), code.shares() - code.tolerates(), salt)
+                }
+            };
+            let decoder = code.decoder(&arrived).expect("a promised set");
+            let sources = sources(code.as_ref(), 8);
+            let error = worst_difference(&decode(&decoder, &encode(code.as_ref(), &sources)), &sources);
+            let allowed = 4.0 * f64::from(f32::EPSILON) * decoder.condition;
+            prop_assert!(error <= allowed, "{} from {:?}: {}", code.name(), arrived, error);
+        }
     }
-}
-
-/// The worst condition number over all sets of k shares.
-fn worst_condition(n: usize, k: usize) -> f64 {
-    let code = Mds::new(n, k);
-    let sets = (0u32..1 << n).filter(|bits| bits.count_ones() as usize == k);
-    let condition = |bits: u32| {
-        let arrived = (0..n).filter(|share| bits >> share & 1 == 1).collect();
-        code.decoder(&arrived).expect("k shares").condition
-    };
-    sets.map(condition).fold(0.0, f64::max)
 }
 
 #[test]
 fn the_mds_code_is_as_well_conditioned_as_the_best_published() {
     // Ramamoorthy and Tang's rotation code has 9, 29 and 200 here, a Chebyshev basis 29, 2e2, 4e3.
-    for (n, k, most) in [(5, 4, 3.8), (6, 4, 7.7), (8, 6, 13.0), (10, 8, 18.1), (20, 17, 261.0)] {
-        let worst = worst_condition(n, k);
+    for (n, k, most) in [(5, 4, 3.8), (6, 4, 7.7), (8, 6, 13.0), (10, 8, 18.1)] {
+        let worst = worst_condition(&Mds::new(n, k), n - k);
         assert!(worst <= most, "({n}, {k}): {worst}");
+    }
+    let code = Mds::new(20, 17);
+    let lost_three = (0u32..1 << 20).filter(|bits| bits.count_ones() == 17);
+    let set = |bits: u32| (0..20).filter(|share| bits >> share & 1 == 1).collect();
+    let worst = lost_three.map(|bits| code.decoder(&set(bits)).expect("17 shares").condition);
+    assert!(worst.fold(0.0, f64::max) <= 261.0);
+}
+
+/// As measured with other code, which for (20, 17) sampled sets and so missed the worst of Chebyshev's:
+/// those with neighbouring shares lost, ten times as bad.
+#[test]
+fn conditions_are_those_of_the_literature() {
+    type Sized = fn(usize, usize) -> Arc<dyn Code>;
+    let codes: [(Sized, [f64; 3]); 3] = [
+        (|n, k| Arc::new(Vandermonde::new(n, k)), [2e4, 7e10, 1e15]),
+        (|n, k| Arc::new(Chebyshev::new(n, k)), [29.0, 2e2, 4e4]),
+        (|n, k| Arc::new(Rotation::new(n, k)), [9.0, 29.0, 2e2]),
+    ];
+    for (code, published) in codes {
+        for ((n, k), published) in [(6, 4), (10, 8), (20, 17)].into_iter().zip(published) {
+            let code = code(n, k);
+            let worst = worst_condition(code.as_ref(), n - k);
+            println!("{}: {worst:.3e}", code.name());
+            let is_beyond = published == 1e15 && worst > published;
+            let ratio = worst / published;
+            assert!(is_beyond || (0.2..3.0).contains(&ratio), "{}: {worst:.2e}", code.name());
+        }
     }
 }
 
@@ -203,7 +274,8 @@ fn a_decoder_is_solved_once_for_each_set() {
 #[test]
 fn what_decoders_say() {
     type Case<'c> = (&'c str, Arc<dyn Code>, &'c [usize], &'c str);
-    let cases: [Case<'_>; 7] = [
+    let shift_add = || Arc::new(ShiftAdd::new(6, 4, Some(8), Form::Systematic));
+    let cases: [Case<'_>; 12] = [
         ("mds 6 4", Arc::new(Mds::new(6, 4)), &[0, 2, 3], "NotYet: 1 more"),
         ("mds 6 4", Arc::new(Mds::new(6, 4)), &[0, 1, 2, 3], "plain"),
         ("mds 6 4", Arc::new(Mds::new(6, 4)), &[1, 3, 4, 5], "rebuilds 0 2"),
@@ -211,6 +283,11 @@ fn what_decoders_say() {
         ("parity 3", Arc::new(Parity::new(3)), &[3], "NotYet: 2 more"),
         ("replication 5 2", Arc::new(Replication::new(5, 2)), &[0, 2, 4], "NotYet: 1 more"),
         ("replication 5 2", Arc::new(Replication::new(5, 2)), &[3, 4], "plain"),
+        ("rotation 5 3", Arc::new(Rotation::new(5, 3)), &[0, 1, 2], "rebuilds 0 1 2"),
+        ("shift-add 6 4", shift_add(), &[1, 3, 4, 5], "rebuilds 0 2"),
+        ("shift-add 6 4", shift_add(), &[1, 3, 5], "NotYet: 1 more"),
+        ("polar 8 4", Arc::new(Polar::new(8, 4)), &[3, 5, 6, 7], "rebuilds 0 1 2"),
+        ("polar 8 4", Arc::new(Polar::new(8, 4)), &[0, 1, 2, 3], "NotYet: 1 more"),
     ];
     for (name, code, arrived, want) in cases {
         let said = match code.decoder(&arrived.iter().copied().collect()) {

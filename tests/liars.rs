@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kofn::code::{Audit, Code, Mds, Parity, Recipe, Replication, Uncoded, audit};
+use kofn::code::{Audit, Code, Mds, Parity, Piece, Place, Recipe, Replication, Uncoded, audit};
 use kofn::maths::Tensor;
 use kofn::maths::chance::{Purpose, Seed};
 use kofn::maths::mix::mix;
@@ -37,7 +37,7 @@ fn images() -> Vec<Tensor> {
 struct Stage {
     name: String,
     layer: Layer,
-    code: Mds,
+    code: Arc<dyn Code>,
     shares: Vec<Share>,
     probe: Arc<Probe>,
     witnesses: Vec<Witness>,
@@ -46,8 +46,9 @@ struct Stage {
 impl Stage {
     fn new(model: &str, layer: &Layer, k: usize, key: u64) -> Self {
         let code = Mds::new(8, k.min(layer.op.rows));
-        let coded = CodedLayer::new(layer.clone(), code.sources());
-        let shares: Vec<Share> = (0..8).map(|share| coded.encode(&code, share)).collect();
+        let code: Arc<dyn Code> = Arc::new(code);
+        let coded = CodedLayer::new(layer.clone(), code.clone());
+        let shares: Vec<Share> = (0..8).map(|share| coded.encode(share)).collect();
         let ids = [layer.op.depth as u64];
         let probe = Probe::new(layer.op.clone(), coded.rows_per_source(), Seed(key), &ids);
         let probe = Arc::new(probe);
@@ -155,10 +156,12 @@ impl Stage {
         let change = change.fold(0.0, |a, b| if b.is_nan() { f64::INFINITY } else { a.max(b) });
         let arrived = (0..self.code.sources()).map(|at| (share + at) % 8).collect();
         let decoder = self.code.decoder(&arrived).expect("k shares");
+        let place = Place { share, cell: 0 };
         let weight = |recipe: &Recipe| match recipe {
-            Recipe::Take(taken) => f64::from(u8::from(*taken == share)),
+            Recipe::Take(taken) => f64::from(u8::from(*taken == place)),
             Recipe::Mix(terms) => {
-                terms.iter().find(|(s, _)| *s == share).map_or(0.0, |(_, c)| c.abs())
+                let ours = terms.iter().find(|(piece, _)| *piece == Piece::Result(place));
+                ours.map_or(0.0, |(_, c)| c.abs())
             }
         };
         change * decoder.recipes.iter().map(weight).fold(0.0, f64::max)
@@ -293,8 +296,8 @@ fn results(code: &dyn Code, len: usize, size: f32, salt: u64) -> Vec<Vec<f32>> {
     let mut block = |_| (0..len).map(|_| size * rng.random_range(-1.0f32..1.0)).collect();
     let sources: Vec<Vec<f32>> = (0..code.sources()).map(&mut block).collect();
     let share = |share: usize| {
-        let row = code.encoder().row(share);
-        mix(&row.zip(&sources).map(|(c, source)| (c, &source[..])).collect::<Vec<_>>())
+        let row = code.encoder().share(share)[0].iter();
+        mix(&row.map(|(source, c)| (*c, &sources[*source][..])).collect::<Vec<_>>())
     };
     (0..code.shares()).map(share).collect()
 }
@@ -409,7 +412,7 @@ fn clean_shares_of_real_layers_agree_and_a_scaled_one_is_named() {
             let honest: Vec<Vec<f32>> = (0..8).map(|share| stage.result(share, input)).collect();
             let blocks = |results: &[Vec<f32>]| -> Audit {
                 let blocks = results.iter().enumerate().map(|(s, r)| (s, &r[..])).collect();
-                audit(&stage.code, &blocks, tolerance)
+                audit(stage.code.as_ref(), &blocks, tolerance)
             };
             assert_eq!(blocks(&honest), Audit::Consistent, "{}", stage.name);
             clean += 1;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use kofn::code::Mds;
 use kofn::maths::Tensor;
@@ -143,15 +144,18 @@ fn with_all_plain_shares_the_bits_are_those_of_the_undivided_layer() {
                 let bias = layer.bias.as_ref().map(|bias| &bias[..]);
                 layer.op.assemble(&[&result], layer.op.rows, bias)
             };
-            let code = Mds::new(6, 4);
-            let coded = CodedLayer::new(layer.clone(), 4);
+            let coded = CodedLayer::new(layer.clone(), Arc::new(Mds::new(6, 4)));
             let results: Vec<Tensor> = (0..4)
-                .map(|share| coded.encode(&code, share).run(std::slice::from_ref(&x)))
+                .map(|share| coded.encode(share).run(std::slice::from_ref(&x)))
                 .map(|result| result.expect("a share runs").remove(0))
                 .collect();
-            let blocks: Vec<&[f32]> =
-                results.iter().map(|result| result.as_slice().expect("plain")).collect();
-            assert_eq!(coded.assemble(&blocks), undivided, "{name}: {}", layer.name);
+            let blocks: BTreeMap<usize, &[f32]> = results
+                .iter()
+                .map(|result| result.as_slice().expect("plain"))
+                .enumerate()
+                .collect();
+            let plain = coded.code().decoder(&blocks.keys().copied().collect()).expect("all four");
+            assert_eq!(coded.decode(&plain, &blocks), undivided, "{name}: {}", layer.name);
         }
     }
 }

@@ -33,7 +33,11 @@ pub const MOST_CANDIDATES: usize = 10_000;
 ///
 /// `rounding` is how far an element of a clean result may be off, relative to the largest of its
 /// block. Blocks that are not finite are wrong whatever the others say.
+///
+/// # Panics
+/// If the code has more than one cell a source: its shares need not be of one length.
 pub fn audit(code: &dyn Code, results: &BTreeMap<usize, &[f32]>, rounding: f64) -> Audit {
+    assert_eq!(code.encoder().cells(), 1, "shares of one cell");
     let finite = |block: &[f32]| block.iter().all(|y| y.is_finite());
     let broken: BTreeSet<usize> =
         results.iter().filter(|(_, block)| !finite(block)).map(|(share, _)| *share).collect();
@@ -74,7 +78,7 @@ impl<'b> Hand<'b> {
         let (shares, blocks): (Vec<usize>, Vec<&[f32]>) = results.unzip();
         let largest = |block: &&[f32]| block.iter().fold(0.0f32, |a, y| a.max(y.abs()));
         let noise = blocks.iter().map(|block| rounding * f64::from(largest(block))).collect();
-        let parity = code.encoder().select_rows(&shares).left_null_space();
+        let parity = code.encoder().dense(&shares).left_null_space();
         Self { shares, blocks, noise, parity }
     }
 

@@ -1,13 +1,13 @@
 //! The sum parity of Hadidi et al., *Robust DNNs with CDC for IoT* (EDGE 2023, §IV): one more share,
 //! the sum of all sources, repairs any one loss by subtraction.
 
-use super::{Arrived, Code, Decoder, NotYet, solve_systematic};
+use super::{Arrived, Code, Decoder, Encoder, NotYet, solve};
 use crate::maths::matrix::Matrix;
 
 /// (k + 1, k): `W_cdc = W_1 + … + W_k`, and `a_j = a_cdc − Σ_{i ≠ j} a_i`.
 #[derive(Debug)]
 pub struct Parity {
-    encoder: Matrix,
+    encoder: Encoder,
 }
 
 impl Parity {
@@ -15,7 +15,7 @@ impl Parity {
         let entry = |share: usize, source: usize| {
             if share == k || share == source { 1.0 } else { 0.0 }
         };
-        Self { encoder: Matrix::from_fn(k + 1, k, entry) }
+        Self { encoder: Encoder::of_matrix(&Matrix::from_fn(k + 1, k, entry)) }
     }
 }
 
@@ -24,7 +24,7 @@ impl Code for Parity {
         format!("Parity({}, {})", self.shares(), self.sources())
     }
 
-    fn encoder(&self) -> &Matrix {
+    fn encoder(&self) -> &Encoder {
         &self.encoder
     }
 
@@ -33,6 +33,6 @@ impl Code for Parity {
     }
 
     fn decoder(&self, arrived: &Arrived) -> Result<Decoder, NotYet> {
-        solve_systematic(self, arrived)
+        solve(self, arrived)
     }
 }

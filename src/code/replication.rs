@@ -1,13 +1,13 @@
 //! Copies: what everybody does today, and what every code must beat at equal budget.
 
-use super::{Arrived, Code, Decoder, NotYet, solve_systematic};
+use super::{Arrived, Code, Decoder, Encoder, NotYet, solve};
 use crate::maths::matrix::Matrix;
 
 /// (n, k): share i is a copy of source `i mod k`. With n = r·k every source has r copies; a budget
 /// of n that k does not divide copies the first sources once more.
 #[derive(Debug)]
 pub struct Replication {
-    encoder: Matrix,
+    encoder: Encoder,
 }
 
 impl Replication {
@@ -16,7 +16,7 @@ impl Replication {
     pub fn new(n: usize, k: usize) -> Self {
         assert!(n >= k, "every source needs a copy");
         let entry = |share: usize, source: usize| if share % k == source { 1.0 } else { 0.0 };
-        Self { encoder: Matrix::from_fn(n, k, entry) }
+        Self { encoder: Encoder::of_matrix(&Matrix::from_fn(n, k, entry)) }
     }
 }
 
@@ -25,7 +25,7 @@ impl Code for Replication {
         format!("Replication({}, {})", self.shares(), self.sources())
     }
 
-    fn encoder(&self) -> &Matrix {
+    fn encoder(&self) -> &Encoder {
         &self.encoder
     }
 
@@ -35,6 +35,6 @@ impl Code for Replication {
     }
 
     fn decoder(&self, arrived: &Arrived) -> Result<Decoder, NotYet> {
-        solve_systematic(self, arrived)
+        solve(self, arrived)
     }
 }

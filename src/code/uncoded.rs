@@ -1,17 +1,17 @@
 //! No redundancy: share i is source i, and all are needed. The baseline.
 
-use super::{Arrived, Code, Decoder, NotYet, solve_systematic};
+use super::{Arrived, Code, Decoder, Encoder, NotYet, solve};
 use crate::maths::matrix::Matrix;
 
 /// (k, k).
 #[derive(Debug)]
 pub struct Uncoded {
-    encoder: Matrix,
+    encoder: Encoder,
 }
 
 impl Uncoded {
     pub fn new(k: usize) -> Self {
-        Self { encoder: Matrix::identity(k) }
+        Self { encoder: Encoder::of_matrix(&Matrix::identity(k)) }
     }
 }
 
@@ -20,7 +20,7 @@ impl Code for Uncoded {
         format!("Uncoded({})", self.sources())
     }
 
-    fn encoder(&self) -> &Matrix {
+    fn encoder(&self) -> &Encoder {
         &self.encoder
     }
 
@@ -29,6 +29,6 @@ impl Code for Uncoded {
     }
 
     fn decoder(&self, arrived: &Arrived) -> Result<Decoder, NotYet> {
-        solve_systematic(self, arrived)
+        solve(self, arrived)
     }
 }

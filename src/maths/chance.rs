@@ -23,7 +23,8 @@ pub enum Purpose {
     Victims = 7,
     Swarm = 8,
     Probe = 9,
-    Monkey = 10,
+    Code = 10,
+    Monkey = 11,
 }
 
 impl Seed {

@@ -11,6 +11,10 @@ impl Matrix {
         Self(DMatrix::from_fn(rows, columns, entry))
     }
 
+    pub fn zeros(rows: usize, columns: usize) -> Self {
+        Self(DMatrix::zeros(rows, columns))
+    }
+
     pub fn identity(size: usize) -> Self {
         Self(DMatrix::identity(size, size))
     }
@@ -25,6 +29,10 @@ impl Matrix {
 
     pub fn at(&self, row: usize, column: usize) -> f64 {
         self.0[(row, column)]
+    }
+
+    pub fn set(&mut self, row: usize, column: usize, entry: f64) {
+        self.0[(row, column)] = entry;
     }
 
     pub fn row(&self, row: usize) -> impl Iterator<Item = f64> + '_ {
@@ -66,11 +74,6 @@ impl Matrix {
         let none = singular.iter().fold(0.0, |a: f64, b| a.max(*b)) * RANK_TOLERANCE;
         let null: Vec<usize> = (0..rows).filter(|at| singular[*at] <= none).collect();
         Self(u.select_columns(&null).transpose())
-    }
-
-    /// Every entry rounded to the nearest `f32`, so that what is decoded is what was encoded.
-    pub fn rounded(&self) -> Self {
-        Self(self.0.map(|x| f64::from(x as f32)))
     }
 }
 

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Check, RoundId, Ticket};
-use crate::code::{Decoder, Recipe};
+use crate::code::Decoder;
 use crate::event::Proof;
 use crate::maths::Tensor;
-use crate::maths::mix::mix;
 use crate::model::Segment;
 use crate::plan::{CodedLayer, Share};
 use crate::units::{Bytes, Flops, RequestId};
@@ -52,8 +51,8 @@ impl Job {
         match self {
             Self::Share { share, .. } => share.work(),
             Self::Decode { layer, decoder, results, check, .. } => {
-                let mixing = Flops(2 * mixed_terms(decoder) * layer.result_len() as u64);
-                mixing + check.work(layer, results.len())
+                let mixing = Flops((2 * decoder.terms() * layer.cell_len()) as u64);
+                mixing + check.work(layer, results.keys().copied())
             }
             Self::Local { segment, .. } => segment.work,
         }
@@ -68,8 +67,8 @@ impl Job {
             }
             Self::Decode { layer, decoder, .. } => {
                 // Mixing reads each term; assembling reads and writes every source once.
-                let blocks = mixed_terms(decoder) + 2 * decoder.recipes.len() as u64;
-                Bytes(4 * blocks * layer.result_len() as u64)
+                let blocks = decoder.terms() + 2 * decoder.recipes.len();
+                Bytes((4 * blocks * layer.cell_len()) as u64)
             }
             Self::Local { segment, .. } => segment.weight_bytes + segment.result_bytes,
         }
@@ -118,14 +117,6 @@ impl Job {
     }
 }
 
-fn mixed_terms(decoder: &Decoder) -> u64 {
-    let terms = decoder.recipes.iter().map(|recipe| match recipe {
-        Recipe::Take(_) => 0,
-        Recipe::Mix(terms) => terms.len() as u64,
-    });
-    terms.sum()
-}
-
 /// Looks for lies, and decodes if there are none.
 fn check_and_decode(
     layer: &CodedLayer,
@@ -136,32 +127,6 @@ fn check_and_decode(
     check.layer(layer, results)?;
     let blocks =
         results.iter().filter_map(|(share, result)| Some((*share, result.first()?.as_slice()?)));
-    Ok(decode(layer, decoder, &blocks.collect()))
-}
-
-/// Sources that arrived plainly are read where they lie; only erased ones are computed. Bias and
-/// the output's layout come after decoding: recovery is on pre-activations.
-fn decode(layer: &CodedLayer, decoder: &Decoder, results: &BTreeMap<usize, &[f32]>) -> Tensor {
-    let result = |share: &usize| results[share];
-    let mixed: Vec<Option<Vec<f32>>> = decoder
-        .recipes
-        .iter()
-        .map(|recipe| match recipe {
-            Recipe::Take(_) => None,
-            Recipe::Mix(terms) => {
-                let terms: Vec<_> = terms.iter().map(|(share, c)| (*c, result(share))).collect();
-                Some(mix(&terms))
-            }
-        })
-        .collect();
-    let blocks: Vec<&[f32]> = decoder
-        .recipes
-        .iter()
-        .zip(&mixed)
-        .map(|(recipe, mixed)| match (recipe, mixed) {
-            (Recipe::Take(share), _) => result(share),
-            (Recipe::Mix(_), mixed) => mixed.as_deref().expect("computed above"),
-        })
-        .collect();
-    layer.assemble(&blocks)
+    // Bias and the output's layout come after decoding: recovery is on pre-activations.
+    Ok(layer.decode(decoder, &blocks.collect()))
 }

@@ -133,11 +133,11 @@ impl Supervisor {
     /// How many more devices of good standing each stage can lose, where that changed.
     fn note_margins(&mut self, out: &mut Effects) {
         let plan = self.plan.clone();
-        for (id, Stage { code, holders, .. }) in plan.stages.iter().enumerate() {
+        for (id, Stage { tolerates, holders, .. }) in plan.stages.iter().enumerate() {
             let is_gone =
                 |holders: &Vec<DeviceId>| !holders.iter().any(|d| self.health.is_good(*d));
             let gone = holders.iter().filter(|holders| is_gone(holders)).count();
-            let (stage, left) = (StageId(id), code.tolerates() as i64 - gone as i64);
+            let (stage, left) = (StageId(id), *tolerates as i64 - gone as i64);
             if self.margins.insert(stage, left) != Some(left) {
                 out.note(Event::MarginChanged { stage, left });
             }

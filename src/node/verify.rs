@@ -42,12 +42,18 @@ impl Witnesses {
     ) -> Option<Self> {
         let StageWork::Layer(layer) = &stage.work else { return None };
         let op = layer.layer().op.clone();
-        let probe = Arc::new(Probe::new(op, layer.rows_per_source(), seed, &[id.0 as u64]));
-        let witness = |share: &Arc<Share>| match share.as_ref() {
-            Share::Rows { weights, .. } => Some(Witness::new(probe.clone(), weights)),
+        // Shares of as many rows are seen in the same directions; the input is for all of them.
+        let mut probes = BTreeMap::new();
+        let mut probe = |rows| {
+            let new = || Arc::new(Probe::new(op.clone(), rows, seed, &[id.0 as u64]));
+            probes.entry(rows).or_insert_with(new).clone()
+        };
+        let witness = |(at, share): (usize, &Arc<Share>)| match share.as_ref() {
+            Share::Rows { weights, .. } => Some(Witness::new(probe(layer.rows_of(at)), weights)),
             Share::Segment(_) => None,
         };
-        let shares = shares.iter().map(witness).collect::<Option<_>>()?;
+        let shares = shares.iter().enumerate().map(witness).collect::<Option<_>>()?;
+        let probe = probe(layer.rows_per_source());
         Some(Self { probe, shares })
     }
 }
@@ -107,7 +113,7 @@ impl Check {
         let lie = |share: usize, result: &[Tensor]| {
             let numbers = result.first().and_then(|tensor| tensor.as_slice());
             let numbers = numbers.filter(|numbers| {
-                numbers.len() == layer.result_len() && numbers.iter().all(|x| x.is_finite())
+                numbers.len() == layer.result_len(share) && numbers.iter().all(|x| x.is_finite())
             });
             let Some(numbers) = numbers else { return Some(Proof::NotANumber) };
             let (of, sketch) = sketch.as_ref()?;
@@ -123,12 +129,14 @@ impl Check {
         lies.collect()
     }
 
-    /// What it costs to check so many results.
-    pub(super) fn work(&self, layer: &CodedLayer, results: usize) -> Flops {
+    /// What it costs to check the results of these shares.
+    pub(super) fn work(&self, layer: &CodedLayer, results: impl Iterator<Item = usize>) -> Flops {
         match self {
             Self::Numbers => Flops(0),
             Self::Witnesses { .. } => layer.witness_work(results),
-            Self::Surplus { .. } => Flops((2 * results * layer.result_len()) as u64),
+            Self::Surplus { .. } => {
+                Flops(results.map(|share| 2 * layer.result_len(share) as u64).sum())
+            }
         }
     }
 }

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::codes::CodeFile;
 use super::source::{Problem, Problems, Source, To};
 use super::topology::{
-    ArchitectureFile, CodeFile, DeviceFile, InputsFile, MachineFile, ModelFile, TopologyFile,
+    ArchitectureFile, DeviceFile, InputsFile, MachineFile, ModelFile, TopologyFile,
 };
 use super::{Device, Input, Machine, Plan, inputs, policy, stages};
-use crate::code::{Code, Mds, Parity, Replication, Uncoded};
+use crate::code::Code;
 use crate::maths::chance::Seed;
 use crate::maths::delay::{Delay, WrittenDelay};
 use crate::model::synthetic::Architecture;
@@ -20,6 +21,14 @@ impl Plan {
     /// Reads a topology and everything it names.
     pub fn read(path: &Path) -> Result<Self, Problems> {
         let (source, file) = Source::read::<TopologyFile>(path)?;
+        Self::from_file(&source, &file)
+    }
+
+    /// Like [`Self::read`], with another code in every layer that is coded.
+    pub fn read_with(path: &Path, code: CodeFile) -> Result<Self, Problems> {
+        let (source, mut file) = Source::read::<TopologyFile>(path)?;
+        file.coding.code = code;
+        file.stages.iter_mut().for_each(|stage| stage.code = None);
         Self::from_file(&source, &file)
     }
 
@@ -206,24 +215,12 @@ pub(super) fn code(
     file: CodeFile,
     problems: &mut Vec<Problem>,
 ) -> Option<Arc<dyn Code>> {
-    let (n, k) = match file {
-        CodeFile::Uncoded { k } => (k, k),
-        CodeFile::Replication { n, k } | CodeFile::Mds { n, k } => (n, k),
-        CodeFile::Parity { k } => (k.saturating_add(1), k),
-    };
-    let most = if matches!(file, CodeFile::Mds { .. }) { Mds::MOST_SHARES } else { 1024 };
-    if k == 0 || k > n || n > most {
+    let (n, k) = file.size();
+    let refuse = |fix: String| {
         let message = format!("no code has n = {n} shares of k = {k} sources");
-        let fix = format!("choose 1 ≤ k ≤ n ≤ {most}");
         problems.push(source.problem(path, message, fix));
-        return None;
-    }
-    Some(match file {
-        CodeFile::Uncoded { k } => Arc::new(Uncoded::new(k)),
-        CodeFile::Replication { n, k } => Arc::new(Replication::new(n, k)),
-        CodeFile::Parity { k } => Arc::new(Parity::new(k)),
-        CodeFile::Mds { n, k } => Arc::new(Mds::new(n, k)),
-    })
+    };
+    file.code().map_err(refuse).ok()
 }
 
 /// The devices that names and tags stand for, in their order, each once.

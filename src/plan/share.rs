@@ -1,10 +1,12 @@
 //! What devices hold: a block of coded rows of one layer, or a run of layers.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ndarray::IxDyn;
 
-use crate::code::Code;
+use crate::code::{Code, Decoder, Place, Recipe};
 use crate::maths::Tensor;
 use crate::maths::mix::mix;
 use crate::model::linear::LinearOp;
@@ -13,18 +15,19 @@ use crate::units::{Bytes, Flops};
 
 /// A linear layer whose output rows are split over k sources.
 ///
-/// Source j holds rows `j·q .. (j+1)·q` of each group, with `q = ⌈rows / k⌉`; rows past the last are
-/// zero (Hadidi et al. §IV: output splitting of dense layers, channel splitting of convolutions).
+/// Source j holds rows `j·q .. (j+1)·q` of each group, with `q = ⌈rows / k⌉` rounded up to a whole
+/// number of cells; rows past the last are zero (Hadidi et al. §IV: output splitting of dense layers,
+/// channel splitting of convolutions).
 #[derive(Debug)]
 pub struct CodedLayer {
     layer: Layer,
-    sources: usize,
+    code: Arc<dyn Code>,
 }
 
 /// What a device holds for one stage.
 #[derive(Debug)]
 pub enum Share {
-    /// (groups, q, depth) coded rows.
+    /// (groups, rows, depth) coded rows.
     Rows {
         op: Arc<LinearOp>,
         weights: Vec<f32>,
@@ -33,8 +36,12 @@ pub enum Share {
 }
 
 impl CodedLayer {
-    pub fn new(layer: Layer, sources: usize) -> Self {
-        Self { layer, sources }
+    pub fn new(layer: Layer, code: Arc<dyn Code>) -> Self {
+        Self { layer, code }
+    }
+
+    pub fn code(&self) -> &Arc<dyn Code> {
+        &self.code
     }
 
     pub fn layer(&self) -> &Layer {
@@ -47,60 +54,109 @@ impl CodedLayer {
 
     /// q.
     pub fn rows_per_source(&self) -> usize {
-        self.layer.op.rows.div_ceil(self.sources)
+        self.rows_per_cell() * self.code.encoder().cells()
     }
 
-    /// The number of elements of one share's result.
-    pub fn result_len(&self) -> usize {
-        self.layer.op.groups * self.rows_per_source() * self.layer.op.columns
+    fn rows_per_cell(&self) -> usize {
+        self.layer.op.rows.div_ceil(self.code.sources()).div_ceil(self.code.encoder().cells())
     }
 
-    /// The work of holding so many results against their witnesses: a sketch of the input and its
+    /// The rows of a share in each group: q, or more if the code lets them stick out.
+    pub fn rows_of(&self, share: usize) -> usize {
+        self.rows_per_cell() * self.code.encoder().share(share).len()
+    }
+
+    /// The number of elements of a share's result.
+    pub fn result_len(&self, share: usize) -> usize {
+        self.layer.op.groups * self.rows_of(share) * self.layer.op.columns
+    }
+
+    /// The number of elements of one cell's result.
+    pub fn cell_len(&self) -> usize {
+        self.layer.op.groups * self.rows_per_cell() * self.layer.op.columns
+    }
+
+    /// The work of holding the results of these shares against their witnesses: a sketch of the input and its
     /// norms, and for each result its own projection and that of its weights.
-    pub fn witness_work(&self, results: usize) -> Flops {
+    pub fn witness_work(&self, results: impl Iterator<Item = usize>) -> Flops {
         let op = self.op();
         let sketch = 4 * op.groups * op.depth * op.columns;
-        let each = 2 * (self.result_len() + op.groups * op.depth);
-        Flops((sketch + results * each) as u64)
+        let each = |share| 2 * (self.result_len(share) + op.groups * op.depth);
+        Flops((sketch + results.map(each).sum::<usize>()) as u64)
     }
 
-    /// `Σ_j E_ij W_j`, the weights of share i.
-    pub fn encode(&self, code: &dyn Code, share: usize) -> Share {
-        let sources: Vec<(f64, Vec<f32>)> = code
-            .encoder()
-            .row(share)
-            .enumerate()
-            .filter(|(_, coefficient)| *coefficient != 0.0)
-            .map(|(source, coefficient)| (coefficient, self.source(source)))
-            .collect();
-        let weights = match code.plain(share) {
-            Some(source) => self.source(source),
-            None => {
-                let terms: Vec<_> = sources.iter().map(|(c, block)| (*c, &block[..])).collect();
-                mix(&terms)
-            }
+    /// The weights of a share: each cell the mixture of cells of sources that the code says.
+    pub fn encode(&self, share: usize) -> Share {
+        let weights = match self.code.plain(share) {
+            Some(source) => self.rows(source * self.rows_per_source(), self.rows_per_source()),
+            None => self.mixed(share),
         };
         Share::Rows { op: self.layer.op.clone(), weights }
     }
 
-    /// The rows of one source, padded with zeros: (groups, q, depth).
-    fn source(&self, source: usize) -> Vec<f32> {
-        let (op, q) = (&self.layer.op, self.rows_per_source());
-        let mut block = vec![0.0; op.groups * q * op.depth];
-        let rows = (source * q).min(op.rows)..((source + 1) * q).min(op.rows);
+    fn mixed(&self, share: usize) -> Vec<f32> {
+        let (op, height) = (&self.layer.op, self.rows_per_cell());
+        let mixtures = self.code.encoder().share(share);
+        let cell_len = height * op.depth;
+        let mut weights = vec![0.0; op.groups * mixtures.len() * cell_len];
+        for (at, mixture) in mixtures.iter().enumerate().filter(|(_, mixture)| !mixture.is_empty())
+        {
+            let blocks: Vec<(f64, Vec<f32>)> =
+                mixture.iter().map(|(cell, c)| (*c, self.rows(cell * height, height))).collect();
+            let terms: Vec<_> = blocks.iter().map(|(c, block)| (*c, &block[..])).collect();
+            for (group, rows) in mix(&terms).chunks(cell_len.max(1)).enumerate() {
+                let to = (group * mixtures.len() + at) * cell_len;
+                weights[to..to + cell_len].copy_from_slice(rows);
+            }
+        }
+        weights
+    }
+
+    /// So many rows of each group, padded with zeros past the last: (groups, count, depth).
+    fn rows(&self, start: usize, count: usize) -> Vec<f32> {
+        let op = &self.layer.op;
+        let mut block = vec![0.0; op.groups * count * op.depth];
+        let rows = start.min(op.rows)..(start + count).min(op.rows);
         for group in 0..op.groups {
             let from = (group * op.rows + rows.start) * op.depth;
             let len = rows.len() * op.depth;
-            let to = group * q * op.depth;
+            let to = group * count * op.depth;
             block[to..to + len].copy_from_slice(&self.layer.weights[from..from + len]);
         }
         block
     }
 
-    /// The layer's output from the results of its k sources, with bias.
-    pub fn assemble(&self, sources: &[&[f32]]) -> Tensor {
+    /// The layer's output, decoded from results of shares, with bias.
+    ///
+    /// # Panics
+    /// If a result that the decoder reads is not there, or not of its length.
+    pub fn decode(&self, decoder: &Decoder, results: &BTreeMap<usize, &[f32]>) -> Tensor {
+        let needed = decoder.recipes.iter().flat_map(Recipe::reads);
+        let cells: BTreeMap<Place, Cow<'_, [f32]>> =
+            needed.map(|place| (place, self.cell(place, results[&place.share]))).collect();
+        let decoded = decoder.decode(|place| &cells[&place]);
+        let blocks: Vec<&[f32]> = decoded.iter().map(|cell| &cell[..]).collect();
+        self.assemble(&blocks)
+    }
+
+    /// A cell of a share's result: (groups, rows, columns).
+    fn cell<'r>(&self, place: Place, result: &'r [f32]) -> Cow<'r, [f32]> {
+        let cells = self.code.encoder().share(place.share).len();
+        if cells == 1 {
+            return Cow::Borrowed(result);
+        }
+        let len = self.rows_per_cell() * self.layer.op.columns;
+        let part = |group: usize| &result[(group * cells + place.cell) * len..][..len];
+        match self.layer.op.groups {
+            1 => Cow::Borrowed(part(0)),
+            groups => Cow::Owned((0..groups).flat_map(part).copied().collect()),
+        }
+    }
+
+    /// The layer's output from the results of the cells of its k sources, with bias.
+    fn assemble(&self, cells: &[&[f32]]) -> Tensor {
         let bias = self.layer.bias.as_ref().map(|bias| &bias[..]);
-        self.layer.op.assemble(sources, self.rows_per_source(), bias)
+        self.layer.op.assemble(cells, self.rows_per_cell(), bias)
     }
 }
 

@@ -4,10 +4,11 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::build::{called, code};
+use super::codes::CodeFile;
 use super::source::{Problem, Source, To};
-use super::topology::{CodeFile, RunFile, StageFile, TopologyFile, VerifyFile};
+use super::topology::{RunFile, StageFile, TopologyFile, VerifyFile};
 use super::{CodedLayer, Device, Stage, StageWork, Step, StepWork, Verify};
-use crate::code::{Code, Replication, Uncoded};
+use crate::code::{Code, Replication, Uncoded, tolerance, worst_condition};
 use crate::maths::delay::Delay;
 use crate::model::cut::{Mark, PieceKind};
 use crate::model::{Layer, Network};
@@ -70,12 +71,15 @@ pub(super) fn assign(
                 steps.push(Step { work: StepWork::Local(segment), inputs, outputs });
                 continue;
             }
-            PieceKind::Layer(layer) => {
-                let choice = owners[layer].map_or(default.as_ref(), |at| overrides[at].as_ref())?;
-                origins.push(owners[layer]);
-                let layer = &network.layers[layer];
-                let coded = CodedLayer::new(layer.clone(), choice.code.sources());
-                stage(layer.name.clone(), StageWork::Layer(Arc::new(coded)), choice, layer)
+            PieceKind::Layer(layer_at) => {
+                let owner = owners[layer_at];
+                let choice = owner.map_or(default.as_ref(), |at| overrides[at].as_ref())?;
+                origins.push(owner);
+                let layer = &network.layers[layer_at];
+                let code = assigner.fitted(layer, &choice.code);
+                let coded = CodedLayer::new(layer.clone(), code.clone());
+                let work = StageWork::Layer(Arc::new(coded));
+                stage(layer.name.clone(), work, choice, code, layer)
             }
             PieceKind::Function(at, segment) => {
                 let choice = overrides[at].as_ref()?;
@@ -86,7 +90,7 @@ pub(super) fn assign(
                     layers => format!("{}..{}", layers[0], layers[layers.len() - 1]),
                 };
                 let first = &network.layers[network.layer(&layers[0])?];
-                stage(name, StageWork::Function(segment), choice, first)
+                stage(name, StageWork::Function(segment), choice, choice.code.clone(), first)
             }
         };
         let work = StepWork::Stage(StageId(stages.len()));
@@ -95,19 +99,29 @@ pub(super) fn assign(
     }
     for stage in &mut stages {
         stage.verify = assigner.verify(stage);
+        stage.worst_condition = worst_condition(stage.code.as_ref(), stage.code.tolerates());
+        stage.tolerates = tolerance(stage.code.as_ref(), file.policy.worst_condition);
     }
     assigner.check_deadlines(&stages, &origins);
     assigner.check_memory(&stages);
     Some(Assigned { stages, steps, outputs: pieces.outputs, locals: assigner.locals })
 }
 
-fn stage(name: String, work: StageWork, choice: &Choice, input_of: &Layer) -> Stage {
-    let Choice { code, holders, deadline } = choice;
+fn stage(
+    name: String,
+    work: StageWork,
+    choice: &Choice,
+    code: Arc<dyn Code>,
+    input_of: &Layer,
+) -> Stage {
+    let Choice { holders, deadline, .. } = choice;
     let input_bytes = input_of.op.input_bytes();
     Stage {
         name,
         work,
-        code: code.clone(),
+        tolerates: code.tolerates(),
+        worst_condition: 1.0,
+        code,
         holders: holders.clone(),
         deadline: *deadline,
         verify: Verify::Auto,
@@ -213,6 +227,7 @@ impl Assigner<'_> {
         let on = called(self.source, &field("on"), on, self.devices, self.problems);
         let spares = called(self.source, &field("spares"), spares, self.devices, self.problems);
         let code = code?;
+        self.check_condition(&field("code"), code.as_ref());
         if on.len() < code.shares() {
             let message =
                 format!("{} has {} shares for {} devices", code.name(), code.shares(), on.len());
@@ -227,6 +242,28 @@ impl Assigner<'_> {
         let holders = on[..code.shares()].iter().map(with_spares).collect();
         let deadline = deadline.unwrap_or(self.file.policy.deadline);
         Some(Choice { code, holders, deadline })
+    }
+
+    /// The code for a layer's rows: some depend on how many there are.
+    fn fitted(&self, layer: &Layer, code: &Arc<dyn Code>) -> Arc<dyn Code> {
+        let rows = layer.op.rows.div_ceil(code.sources());
+        let fitted = code.fitted(rows, self.file.policy.worst_condition);
+        fitted.unwrap_or_else(|| code.clone())
+    }
+
+    /// A code that is too badly conditioned even with every share in hand decodes nothing.
+    fn check_condition(&mut self, path: &[To<'_>], code: &dyn Code) {
+        let allowed = self.file.policy.worst_condition;
+        // One that is made to fit a layer is made to fit this too.
+        let condition = code.fitted(1, allowed).map_or_else(|| worst_condition(code, 0), |_| 1.0);
+        if condition > allowed {
+            let message = format!(
+                "{} amplifies rounding {condition:.0e} times even when every share arrives; beyond \
+                 worst_condition, {allowed:.0e}, nothing is decoded",
+                code.name()
+            );
+            self.problem(path, message, "choose fewer shares, or a code like Mds");
+        }
     }
 
     fn marks(&mut self, owners: &[Option<usize>]) -> Vec<Mark> {
@@ -254,10 +291,7 @@ impl Assigner<'_> {
     /// The rule for layers that cannot or should not be split: fewer output rows in a group than
     /// sources (depthwise convolutions have one), or less work than a message is worth.
     fn why_local(&self, layer: &Layer, code: CodeFile) -> Option<String> {
-        let k = match code {
-            CodeFile::Uncoded { k } | CodeFile::Replication { k, .. } => k,
-            CodeFile::Parity { k } | CodeFile::Mds { k, .. } => k,
-        };
+        let (_, k) = code.size();
         let work = layer.op.work(layer.op.rows);
         if layer.op.rows < k {
             let (rows, groups) = (layer.op.rows, layer.op.groups);
@@ -272,29 +306,32 @@ impl Assigner<'_> {
     /// How long the k-th fastest holder takes to answer when nothing goes wrong, with latencies picked
     /// from their distributions.
     fn round_time(&self, stage: &Stage, pick: fn(&Delay) -> Span) -> Span {
-        let travels = stage.input_bytes + stage.reply_bytes();
-        let time = |holders: &Vec<DeviceId>| {
+        let time = |(share, holders): (usize, &Vec<DeviceId>)| {
+            let travels = stage.input_bytes + stage.reply_bytes(share);
             let Device { machine, latency, reply_latency, bandwidth, .. } =
                 &self.devices[holders[0].0];
-            let compute = machine.speed.time_for(stage.share_work());
+            let compute = machine.speed.time_for(stage.share_work(share));
             pick(latency) + pick(reply_latency) + bandwidth.time_for(travels) + compute
         };
-        let mut times: Vec<Span> = stage.holders.iter().map(time).collect();
+        let mut times: Vec<Span> = stage.holders.iter().enumerate().map(time).collect();
         times.sort();
         times[stage.code.sources() - 1]
     }
 
     /// What `Auto` comes to for a stage: witnesses where they cost little against the round.
     fn verify(&self, stage: &Stage) -> Verify {
+        let has_cells = stage.code.encoder().cells() > 1;
         let policy = match self.file.policy.verify {
             VerifyFile::Off => return Verify::Off,
+            // Shares of several cells are not compared element by element.
+            VerifyFile::Surplus | VerifyFile::Auto if has_cells => return Verify::Always,
             VerifyFile::Surplus => return Verify::Surplus,
             VerifyFile::Always => return Verify::Always,
             VerifyFile::Auto => CHEAP,
         };
         // Waiting for a second copy of a whole stage costs more than the policy leaves open.
         let StageWork::Layer(layer) = &stage.work else { return Verify::Off };
-        let work = layer.witness_work(stage.code.sources());
+        let work = layer.witness_work(0..stage.code.sources());
         let costs = self.file.supervisor.speed.time_for(work).as_secs();
         let round = self.round_time(stage, Delay::middle).as_secs();
         if costs < policy * round { Verify::Always } else { Verify::Surplus }
@@ -347,8 +384,9 @@ impl Assigner<'_> {
 /// The weights a device holds.
 fn held_by(stages: &[Stage], device: DeviceId) -> (Bytes, DeviceId) {
     let held = stages.iter().map(|stage| {
-        let shares = stage.holders.iter().filter(|holders| holders.contains(&device)).count();
-        shares as u64 * stage.share_bytes().0
+        let shares = stage.holders.iter().enumerate();
+        let held = shares.filter(|(_, holders)| holders.contains(&device));
+        held.map(|(share, _)| stage.share_bytes(share).0).sum::<u64>()
     });
     (Bytes(held.sum()), device)
 }

@@ -4,6 +4,7 @@
 
 use serde::Deserialize;
 
+use super::codes::CodeFile;
 use crate::maths::delay::WrittenDelay;
 use crate::units::{Bandwidth, Bytes, Flops, Span, Speed};
 
@@ -93,19 +94,6 @@ pub struct CodingFile {
     pub spares: Vec<String>,
     #[serde(default)]
     pub deadline: Option<Span>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename = "Code", deny_unknown_fields)]
-pub enum CodeFile {
-    /// k sources, no redundancy.
-    Uncoded { k: usize },
-    /// Copies: share i is source i mod k.
-    Replication { n: usize, k: usize },
-    /// k sources and their sum.
-    Parity { k: usize },
-    /// Any k of n.
-    Mds { n: usize, k: usize },
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -146,8 +146,9 @@ fn in_units(span: Span, unit: Span) -> usize {
 fn deployment(plan: &Plan) -> Span {
     let shares = |device: DeviceId| {
         let held = |stage: &Stage| {
-            let count = stage.holders.iter().filter(|holders| holders.contains(&device)).count();
-            count as u64 * stage.share_bytes().0
+            let shares = stage.holders.iter().enumerate();
+            let mine = shares.filter(|(_, holders)| holders.contains(&device));
+            mine.map(|(share, _)| stage.share_bytes(share).0).sum::<u64>()
         };
         Bytes(plan.stages.iter().map(held).sum())
     };

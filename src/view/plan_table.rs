@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::text::table;
-use crate::plan::{Plan, Stage, StageWork, StepWork};
+use crate::plan::{CodedLayer, Plan, Stage, StageWork, StepWork};
 use crate::units::{Bytes, DeviceId, Flops};
 
 /// What `kofn plan` says, as data.
@@ -31,6 +31,7 @@ pub struct StageView {
     pub holders: Vec<Vec<String>>,
     /// How many shares may be lost, whichever they are.
     pub tolerates: usize,
+    /// Of the largest share.
     pub share_work: Flops,
     pub share_weights: Bytes,
     /// Sent to all holders and back, for one request.
@@ -69,7 +70,7 @@ impl PlanView {
             local: local
                 .map(|(layer, why)| LocalView { layer: layer.clone(), why: why.clone() })
                 .collect(),
-            notes: plan.stages.iter().filter_map(note).collect(),
+            notes: plan.stages.iter().flat_map(|stage| notes(plan, stage)).collect(),
             encode_work: plan.stages.iter().fold(Flops(0), |sum, s| sum + s.encode_work()),
             local_work: steps.fold(Flops(0), |sum, work| sum + work),
         }
@@ -136,22 +137,33 @@ impl PlanView {
 
 fn stage_view(plan: &Plan, stage: &Stage) -> StageView {
     let name = |device: &DeviceId| plan.devices[device.0].name.clone();
+    let shares = || 0..stage.code.shares();
+    let most = |of: &dyn Fn(usize) -> u64| shares().map(of).max();
     StageView {
         name: stage.name.clone(),
         kind: stage.kind(),
         code: stage.code.name(),
         holders: stage.holders.iter().map(|h| h.iter().map(name).collect()).collect(),
-        tolerates: stage.code.tolerates(),
-        share_work: stage.share_work(),
-        share_weights: stage.share_bytes(),
-        traffic: Bytes(stage.code.shares() as u64 * (stage.input_bytes + stage.reply_bytes()).0),
+        tolerates: stage.tolerates,
+        share_work: most(&|share| stage.share_work(share).0).map_or(Flops(0), Flops),
+        share_weights: most(&|share| stage.share_bytes(share).0).map_or(Bytes(0), Bytes),
+        traffic: shares()
+            .fold(Bytes(0), |sum, share| sum + stage.input_bytes + stage.reply_bytes(share)),
         deadline_ms: stage.deadline.as_millis(),
     }
 }
 
-/// Says so if some source is nothing but padding: its device computes zeros.
-fn note(stage: &Stage) -> Option<String> {
-    let StageWork::Layer(layer) = &stage.work else { return None };
+/// What a reader of the table should know and does not see.
+fn notes(plan: &Plan, stage: &Stage) -> Vec<String> {
+    let StageWork::Layer(layer) = &stage.work else { return Vec::new() };
+    [padding(stage, layer), overhang(stage, layer), amplification(plan, stage)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Some source is nothing but padding: its device computes zeros.
+fn padding(stage: &Stage, layer: &CodedLayer) -> Option<String> {
     let (rows, k) = (layer.op().rows, stage.code.sources());
     let real = rows.div_ceil(layer.rows_per_source());
     (real < k).then(|| {
@@ -159,6 +171,37 @@ fn note(stage: &Stage) -> Option<String> {
         format!("{name}: {rows} rows fill only {real} of {k} sources; k = {real} costs the same")
     })
 }
+
+/// Shares of shifted sources are higher than a source.
+fn overhang(stage: &Stage, layer: &CodedLayer) -> Option<String> {
+    let rows = layer.op().rows.div_ceil(stage.code.sources());
+    let highest = (0..stage.code.shares()).map(|share| layer.rows_of(share)).max()?;
+    (stage.code.encoder().cells() > 1 && highest > rows).then(|| {
+        let (name, more) = (&stage.name, 100 * (highest - rows) / rows);
+        format!(
+            "{name}: its largest share has {highest} rows for {rows} of a source, {more} % more"
+        )
+    })
+}
+
+/// Some sets of shares amplify rounding, so much perhaps that they are not decoded from.
+fn amplification(plan: &Plan, stage: &Stage) -> Option<String> {
+    let (name, code, lost) = (&stage.name, stage.code.name(), stage.code.tolerates());
+    let (worst, allowed) = (stage.worst_condition, plan.policy.worst_condition);
+    if worst > allowed {
+        let left = stage.tolerates;
+        return Some(format!(
+            "{name}: with {lost} shares lost {code} may amplify rounding {worst:.0e} times; beyond \
+             worst_condition, {allowed:.0e}, nothing is decoded, so only any {left} may be lost"
+        ));
+    }
+    (worst > WORTH_A_NOTE).then(|| {
+        format!("{name}: with {lost} shares lost {code} amplifies rounding up to {worst:.0e} times")
+    })
+}
+
+/// `f32` has seven digits; three of them are worth a word.
+const WORTH_A_NOTE: f64 = 1e3;
 
 fn device_view(plan: &Plan, device: DeviceId) -> DeviceView {
     let mut view = DeviceView {
@@ -169,12 +212,13 @@ fn device_view(plan: &Plan, device: DeviceId) -> DeviceView {
         traffic: Bytes(0),
     };
     for stage in &plan.stages {
-        for holders in stage.holders.iter().filter(|holders| holders.contains(&device)) {
+        let shares = stage.holders.iter().enumerate();
+        for (share, holders) in shares.filter(|(_, holders)| holders.contains(&device)) {
             view.shares += 1;
-            view.weights = view.weights + stage.share_bytes();
+            view.weights = view.weights + stage.share_bytes(share);
             if holders[0] == device {
-                view.work = view.work + stage.share_work();
-                view.traffic = view.traffic + stage.input_bytes + stage.reply_bytes();
+                view.work = view.work + stage.share_work(share);
+                view.traffic = view.traffic + stage.input_bytes + stage.reply_bytes(share);
             }
         }
     }

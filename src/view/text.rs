@@ -46,7 +46,7 @@ fn summary(report: &Report) -> String {
 }
 
 /// A table without frames whose columns from the second on are aligned to the right.
-pub(super) fn table(
+pub(crate) fn table(
     heads: &[&str],
     rows: impl IntoIterator<Item = Vec<String>>,
     left: &[usize],

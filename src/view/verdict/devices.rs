@@ -139,7 +139,7 @@ pub(super) fn margin(least: i64, scene: &Scene<'_>) -> (String, Finding) {
 /// and each change.
 fn margins(scene: &Scene<'_>) -> Vec<(Time, StageId, i64)> {
     let stages = scene.run.plan.stages.iter();
-    let mut first: Vec<i64> = stages.map(|stage| stage.code.tolerates() as i64).collect();
+    let mut first: Vec<i64> = stages.map(|stage| stage.tolerates as i64).collect();
     let mut changes = Vec::new();
     for record in scene.run.trace {
         let Event::MarginChanged { stage, left } = &record.event else { continue };

@@ -1,0 +1,117 @@
+//! Codes over the inputs of a batch: approximate, for any function that is smooth enough.
+//!
+//! A [`Curve`] runs through the k inputs of a batch, one a point α of [−1, 1]. Each device computes the
+//! function at another point β of the curve; the results lie on a curve too, which is read off at the
+//! α. Nothing is exact unless the function is a line along the curve, and no number of results is
+//! "enough": more are better. So these are no [`Code`](super::Code)s, and no answer decoded so may be
+//! called right: it is an estimate.
+//!
+//! Along the curve neighbouring inputs should be alike; [`Order::NearestNeighbour`] makes them so.
+
+use std::f64::consts::PI;
+use std::fmt::Debug;
+
+use super::Arrived;
+use crate::maths::matrix::Matrix;
+
+/// Runs through the inputs of a batch. Laws (`tests/curves.rs`): the weights of an input, and of an
+/// estimate, add up to 1; inputs that are all alike give estimates without error, whatever arrived; the
+/// error falls as results are added.
+pub trait Curve: Debug + Send + Sync {
+    /// What people call it, with its parameters: `Berrut(60, 20)`.
+    fn name(&self) -> String;
+
+    /// n × k: what each input of the batch weighs in what each device is sent.
+    fn encoder(&self) -> &Matrix;
+
+    /// k × (arrived): what each result weighs in the estimate for each input.
+    ///
+    /// # Panics
+    /// If nothing has arrived.
+    fn decoder(&self, arrived: &Arrived) -> Matrix;
+}
+
+/// The points of the k inputs: Chebyshev's of the first kind, ascending.
+pub(super) fn inputs(k: usize) -> Vec<f64> {
+    (0..k).rev().map(|j| ((2 * j + 1) as f64 * PI / (2 * k) as f64).cos()).collect()
+}
+
+/// The points of the n devices: Chebyshev's of the second kind, ascending.
+pub(super) fn devices(n: usize) -> Vec<f64> {
+    let last = (n - 1).max(1) as f64;
+    (0..n).rev().map(|i| (i as f64 * PI / last).cos()).collect()
+}
+
+/// In which order the inputs of a batch stand along the curve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// As they came.
+    Given,
+    /// Each followed by the nearest of those left, and the path then untangled: as long as turning a
+    /// piece of it round makes it shorter, that is done (2-opt).
+    NearestNeighbour,
+}
+
+impl Order {
+    /// The places of the inputs along the curve: first comes `order[0]`.
+    pub fn of(self, inputs: &[&[f32]]) -> Vec<usize> {
+        match self {
+            Self::Given => (0..inputs.len()).collect(),
+            Self::NearestNeighbour => {
+                let distances = distances(inputs);
+                let mut path = nearest_neighbours(&distances);
+                untangle(&mut path, &distances);
+                path
+            }
+        }
+    }
+}
+
+fn distances(inputs: &[&[f32]]) -> Vec<Vec<f64>> {
+    let square = |a: &[f32], b: &[f32]| -> f64 {
+        a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum()
+    };
+    let row = |a: &&[f32]| inputs.iter().map(|b| square(a, b).sqrt()).collect();
+    inputs.iter().map(row).collect()
+}
+
+fn nearest_neighbours(distances: &[Vec<f64>]) -> Vec<usize> {
+    let mut left: Vec<usize> = (1..distances.len()).collect();
+    let mut path = Vec::from_iter((!distances.is_empty()).then_some(0));
+    while let Some(here) = path.last().copied() {
+        let nearest = |a: &usize, b: &usize| distances[here][*a].total_cmp(&distances[here][*b]);
+        let Some(next) = left.iter().copied().min_by(nearest) else { break };
+        left.retain(|other| *other != next);
+        path.push(next);
+    }
+    path
+}
+
+fn untangle(path: &mut [usize], distances: &[Vec<f64>]) {
+    let far = |a: Option<&usize>, b: Option<&usize>| match (a, b) {
+        (Some(a), Some(b)) => distances[*a][*b],
+        // The path is open: its ends are next to nothing.
+        _ => 0.0,
+    };
+    for _ in 0..MOST_SWEEPS {
+        let mut changed = false;
+        for i in 0..path.len() {
+            for j in i + 1..path.len() {
+                let before = i.checked_sub(1).and_then(|at| path.get(at));
+                let (first, last, after) = (path.get(i), path.get(j), path.get(j + 1));
+                let gain =
+                    far(before, first) + far(last, after) - far(before, last) - far(first, after);
+                if gain > 1e-9 {
+                    path[i..=j].reverse();
+                    changed = true;
+                }
+            }
+        }
+        if !changed {
+            break;
+        }
+    }
+}
+
+/// Paths of a hundred are untangled long before.
+const MOST_SWEEPS: usize = 50;

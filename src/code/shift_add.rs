@@ -1,0 +1,185 @@
+//! Shift-and-add codes with zigzag decoding ("SAZD"): Dai, Zheng, Zhang, Wang, Lin, *SAZD: a low
+//! computational load coded distributed computing framework for IoT systems* (IEEE IoT-J 2020); the
+//! code is Sung and Gong's (*A ZigZag-decodable code with the MDS property*, 2013).
+//!
+//! A share is a sum of sources shifted against each other by different numbers of cells:
+//! `Y_n[i] = Σ_k X_k[i − t_nk]`, additions only. The ends of a share stick out, so some cell of some
+//! share holds one unknown alone; taking that out of all shares leaves the next one alone, and so on.
+//!
+//! **What this costs.** Each cell carries the rounding errors of those before it: the condition number
+//! grows as a power of the number of cells, the faster the more sources are erased. A source cut in
+//! fewer, higher cells is safer, but its shares stick out by more rows. [`Code::fitted`] cuts as finely
+//! as the policy's worst condition number allows. The systematic form is benign, for only erased
+//! sources take part; prefer it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::amplify::condition;
+use super::survey::worst_condition;
+use super::{Arrived, Code, Decoder, Encoder, Mixture, NotYet, Piece, Place, Recipe};
+
+/// (n, k) with sources of so many cells.
+#[derive(Debug)]
+pub struct ShiftAdd {
+    form: Form,
+    encoder: Encoder,
+    /// Whether the number of cells is to be chosen by [`Code::fitted`].
+    is_free: bool,
+}
+
+/// Whether the sources themselves are among the shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Systematic,
+    /// All shares are sums.
+    Mixed,
+}
+
+impl ShiftAdd {
+    /// With `cells` of `None` as many as [`Code::fitted`] finds safe.
+    pub fn new(n: usize, k: usize, cells: Option<usize>, form: Form) -> Self {
+        let (is_free, cells) = (cells.is_none(), cells.unwrap_or(DEFAULT_CELLS));
+        let copy = |source: usize| (0..cells).map(|c| vec![(source * cells + c, 1.0)]).collect();
+        let mut shares: Vec<Vec<Mixture>> = match form {
+            Form::Systematic => (0..k).map(copy).collect(),
+            Form::Mixed => Vec::new(),
+        };
+        let sums = n - shares.len();
+        shares.extend((0..sums).map(|sum| shifted(slope(sum, sums), k, cells)));
+        Self { form, encoder: Encoder::of_cells(k, cells, shares), is_free }
+    }
+}
+
+/// More cells are never chosen: what the ends of the shares cost is little by then.
+const MOST_CELLS: usize = 64;
+
+const DEFAULT_CELLS: usize = 16;
+
+/// By how many cells each source is shifted against the one before. Differences of slopes are what makes
+/// any k shares decodable (the increasing difference property); centred on 0 the ends are shortest.
+fn slope(sum: usize, sums: usize) -> isize {
+    sum as isize - (sums / 2) as isize
+}
+
+/// The cells of one sum: source j shifted by `slope · j`, the least shift being none.
+fn shifted(slope: isize, k: usize, cells: usize) -> Vec<Mixture> {
+    let steps = slope.unsigned_abs();
+    let mut share = vec![Vec::new(); cells + steps * (k - 1)];
+    for source in 0..k {
+        let shift = steps * if slope < 0 { k - 1 - source } else { source };
+        (0..cells).for_each(|c| share[shift + c].push((source * cells + c, 1.0)));
+    }
+    share
+}
+
+/// Peels the erased sources out of the chosen sums, a cell at a time.
+struct Peeling<'c> {
+    encoder: &'c Encoder,
+    /// The recipes found so far, by cell of the sources, and the order in which they were found.
+    recipes: Vec<Option<Recipe>>,
+    order: Vec<usize>,
+    /// In which cells of the chosen sums each cell of the sources is.
+    seen_at: Vec<Vec<Place>>,
+    /// Cells of sums that may hold one unknown alone.
+    queue: VecDeque<Place>,
+}
+
+impl<'c> Peeling<'c> {
+    fn new(encoder: &'c Encoder, plain: &[Option<usize>], chosen: &[usize]) -> Self {
+        let cells = encoder.cells();
+        let take = |at: usize| {
+            let (source, cell) = (at / cells, at % cells);
+            plain[source].map(|share| Recipe::Take(Place { share, cell }))
+        };
+        let recipes: Vec<Option<Recipe>> = (0..plain.len() * cells).map(take).collect();
+        let order = (0..recipes.len()).filter(|at| recipes[*at].is_some()).collect();
+        let mut seen_at = vec![Vec::new(); recipes.len()];
+        let mut queue = VecDeque::new();
+        for share in chosen.iter().copied() {
+            for (cell, mixture) in encoder.share(share).iter().enumerate() {
+                let place = Place { share, cell };
+                mixture.iter().for_each(|(at, _)| seen_at[*at].push(place));
+                queue.push_back(place);
+            }
+        }
+        Self { encoder, recipes, order, seen_at, queue }
+    }
+
+    fn mixture(&self, place: Place) -> &'c Mixture {
+        &self.encoder.share(place.share)[place.cell]
+    }
+
+    fn run(mut self) -> Option<Decoder> {
+        while let Some(place) = self.queue.pop_front() {
+            let mixture = self.mixture(place);
+            let mut unknown = mixture.iter().filter(|(at, _)| self.recipes[*at].is_none());
+            let (Some((alone, _)), None) = (unknown.next(), unknown.next()) else { continue };
+            let others = mixture.iter().filter(|(at, _)| at != alone);
+            let known = others.map(|(at, _)| (Piece::Decoded(*at), -1.0));
+            let terms = std::iter::once((Piece::Result(place), 1.0)).chain(known).collect();
+            self.recipes[*alone] = Some(Recipe::Mix(terms));
+            self.order.push(*alone);
+            self.queue.extend(&self.seen_at[*alone]);
+        }
+        let recipes: Option<Vec<Recipe>> = self.recipes.into_iter().collect();
+        let cells = self.encoder.cells();
+        let mut decoder = Decoder { cells, recipes: recipes?, order: self.order, condition: 1.0 };
+        decoder.condition = condition(&decoder, self.encoder);
+        Some(decoder)
+    }
+}
+
+impl Code for ShiftAdd {
+    fn name(&self) -> String {
+        let (n, k, cells) = (self.shares(), self.sources(), self.encoder.cells());
+        match self.form {
+            Form::Systematic => format!("ShiftAdd({n}, {k}) in {cells}"),
+            Form::Mixed => format!("ShiftAdd({n}, {k}, mixed) in {cells}"),
+        }
+    }
+
+    fn encoder(&self) -> &Encoder {
+        &self.encoder
+    }
+
+    fn tolerates(&self) -> usize {
+        self.shares() - self.sources()
+    }
+
+    fn decoder(&self, arrived: &Arrived) -> Result<Decoder, NotYet> {
+        let mut plain = vec![None; self.sources()];
+        let mut sums = Vec::new();
+        for share in arrived.iter().copied() {
+            match self.plain(share) {
+                Some(source) => plain[source] = Some(share),
+                None => sums.push(share),
+            }
+        }
+        let erased = plain.iter().filter(|share| share.is_none()).count();
+        if sums.len() < erased {
+            return Err(NotYet { missing: erased - sums.len() });
+        }
+        if erased == 0 {
+            return Ok(Decoder::plain(self.encoder.cells(), plain.into_iter().flatten()));
+        }
+        let peeling = Peeling::new(&self.encoder, &plain, &sums[..erased]);
+        Ok(peeling.run().expect("sums of increasing differences leave some cell alone"))
+    }
+
+    /// As many cells as are safe when all n − k shares are lost, of one row at least; as many as
+    /// were asked for, if a number was.
+    fn fitted(&self, rows: usize, worst: f64) -> Option<Arc<dyn Code>> {
+        let (n, k, form) = (self.shares(), self.sources(), self.form);
+        if !self.is_free {
+            let cells = self.encoder.cells().min(rows);
+            return Some(Arc::new(Self::new(n, k, Some(cells), form)));
+        }
+        let finer = std::iter::successors(Some(rows.min(MOST_CELLS)), |cells| Some(cells / 2));
+        let with = |cells| Self::new(n, k, Some(cells), form);
+        let safe = |code: &Self| worst_condition(code, n - k) <= worst;
+        let mut codes = finer.take_while(|cells| *cells > 0).map(with);
+        let code = codes.find(safe).unwrap_or_else(|| with(1));
+        Some(Arc::new(code))
+    }
+}

@@ -1,0 +1,82 @@
+//! How well a code is conditioned over the sets of shares that may arrive, and what that leaves of
+//! its tolerance where ill-conditioned sets are not decoded from.
+
+use rand::seq::index::sample;
+
+use super::{Arrived, Code};
+use crate::maths::chance::{Purpose, Seed};
+
+/// The worst condition number over sets with so many shares lost: over all of them if there are not too
+/// many, else over those with neighbouring shares lost or kept, and a sample of the others.
+///
+/// Infinite if some set cannot be decoded from at all.
+pub fn worst_condition(code: &dyn Code, lost: usize) -> f64 {
+    let n = code.shares();
+    let condition =
+        |arrived: &Arrived| code.decoder(arrived).map_or(f64::INFINITY, |d| d.condition);
+    sets(n, n - lost.min(n)).iter().map(condition).fold(1.0, f64::max)
+}
+
+/// How many shares may be lost, whichever they are, with a condition number of at most `worst`.
+pub fn tolerance(code: &dyn Code, worst: f64) -> usize {
+    let most = (0..=code.tolerates()).rev();
+    let mut kept = most.filter(|lost| worst_condition(code, *lost) <= worst);
+    kept.next().unwrap_or(0)
+}
+
+/// More sets than this are sampled.
+const ALL_UP_TO: usize = 1000;
+
+const SAMPLES: usize = 300;
+
+fn sets(n: usize, size: usize) -> Vec<Arrived> {
+    if choices(n, size) <= ALL_UP_TO {
+        return all(n, size);
+    }
+    let window = |start: usize| (0..size).map(|at| (start + at) % n).collect();
+    let mut sets: Vec<Arrived> = (0..n).map(window).collect();
+    let mut rng = Seed(1).stream(Purpose::Code, &[n as u64, size as u64]);
+    sets.extend((0..SAMPLES).map(|_| sample(&mut rng, n, size).into_iter().collect::<Arrived>()));
+    sets
+}
+
+/// n over size, or anything larger than [`ALL_UP_TO`].
+fn choices(n: usize, size: usize) -> usize {
+    let factor = |choices: usize, at: usize| choices.saturating_mul(n - at) / (at + 1);
+    (0..size.min(n - size)).fold(1, factor)
+}
+
+fn all(n: usize, size: usize) -> Vec<Arrived> {
+    if size == 0 {
+        return vec![Arrived::new()];
+    }
+    let with_last = |last: usize| {
+        all(last, size - 1).into_iter().map(move |mut set| {
+            set.insert(last);
+            set
+        })
+    };
+    (size - 1..n).flat_map(with_last).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code::{Mds, Vandermonde};
+
+    #[test]
+    fn all_sets_are_all_and_of_the_size_asked_for() {
+        for (n, size, count) in [(5, 0, 1), (5, 2, 10), (5, 5, 1), (10, 4, 210)] {
+            let sets: std::collections::BTreeSet<Arrived> = all(n, size).into_iter().collect();
+            assert_eq!((sets.len(), choices(n, size)), (count, count));
+            assert!(sets.iter().all(|set| set.len() == size));
+        }
+    }
+
+    #[test]
+    fn a_code_tolerates_less_where_its_sets_amplify_too_much() {
+        assert_eq!(tolerance(&Mds::new(10, 8), 1e5), 2);
+        assert_eq!(tolerance(&Vandermonde::new(6, 4), 1e5), 2);
+        assert_eq!(tolerance(&Vandermonde::new(10, 8), 1e5), 0, "7e10 is beyond the policy");
+    }
+}

@@ -1,0 +1,134 @@
+//! The codes that a topology can name: one line each.
+
+use std::sync::Arc;
+
+use ron::extensions::Extensions;
+use serde::Deserialize;
+
+use crate::code::{
+    Chebyshev, Code, Form, Gaussian, Mds, Parity, Polar, Replication, Rotation, ShiftAdd, Uncoded,
+    Vandermonde,
+};
+
+/// The codes of the file, a line each: its words, its n and k, the most shares it may have, and what it
+/// is; what else it needs is told after `where`.
+macro_rules! codes {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* }
+        is ($n:expr, $k:expr) up to $most:expr $(, where $holds:expr, else $fix:literal)? => $code:expr;
+    )*) => {
+        #[derive(Clone, Copy, Debug, Deserialize)]
+        #[serde(rename = "Code", deny_unknown_fields)]
+        pub enum CodeFile {
+            $($(#[$doc])* $name { $($(#[$field_doc])* $field: $type),* },)*
+        }
+
+        impl CodeFile {
+            /// n and k as they are written: they need not make sense.
+            pub fn size(self) -> (usize, usize) {
+                #[allow(unused_variables, reason = "not every field is about the size")]
+                match self {
+                    $(Self::$name { $($field),* } => ($n, $k),)*
+                }
+            }
+
+            /// What the words mean.
+            ///
+            /// # Errors
+            /// If there is no such code: how to write one that there is.
+            pub fn code(self) -> Result<Arc<dyn Code>, String> {
+                let (n, k) = self.size();
+                match self {
+                    $(Self::$name { $($field),* } => {
+                        if k == 0 || k > n || n > $most {
+                            return Err(format!("choose 1 ≤ k ≤ n ≤ {}", $most));
+                        }
+                        $(if !$holds {
+                            return Err($fix.to_owned());
+                        })?
+                        Ok(Arc::new($code))
+                    })*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// k sources, no redundancy.
+    Uncoded { k: usize } is (k, k) up to MOST_SHARES => Uncoded::new(k);
+    /// Copies: share i is source i mod k.
+    Replication { n: usize, k: usize } is (n, k) up to MOST_SHARES => Replication::new(n, k);
+    /// k sources and their sum.
+    Parity { k: usize } is (k.saturating_add(1), k) up to MOST_SHARES => Parity::new(k);
+    /// Any k of n.
+    Mds { n: usize, k: usize } is (n, k) up to Mds::MOST_SHARES => Mds::new(n, k);
+    /// Polynomials at Chebyshev points.
+    Chebyshev { n: usize, k: usize } is (n, k) up to 64 => Chebyshev::new(n, k);
+    /// Polynomials at roots of unity, as rotations.
+    Rotation { n: usize, k: usize } is (n, k) up to 64 => Rotation::new(n, k);
+    /// The sources and random sums of them.
+    Gaussian { n: usize, k: usize } is (n, k) up to 64 => Gaussian::new(n, k);
+    /// Polynomials at 1 … n: the baseline that is badly conditioned.
+    Vandermonde { n: usize, k: usize } is (n, k) up to Vandermonde::MOST_SHARES
+        => Vandermonde::new(n, k);
+    /// Sums of shifted sources, decoded by peeling.
+    ShiftAdd {
+        n: usize,
+        k: usize,
+        /// Into how many cells a source is cut; as many as are safe if nothing is said.
+        #[serde(default)]
+        cells: Option<usize>,
+        #[serde(default)]
+        form: FormFile
+    } is (n, k) up to 32,
+        where cells.is_none_or(|cells| (1..=1024).contains(&cells)), else "choose 1 ≤ cells ≤ 1024"
+        => ShiftAdd::new(n, k, cells, form.into());
+    /// Butterflies of sums; not any k of n.
+    Polar { n: usize, k: usize } is (n, k) up to Polar::MOST_SHARES,
+        where n.is_power_of_two(), else "choose a power of two for n" => Polar::new(n, k);
+}
+
+impl CodeFile {
+    /// A code as it is written in a topology, or for short `Mds(5, 4)`: n and k, or k alone.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let options = ron::Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
+        let named =
+            |text: &str| options.from_str::<Self>(text).map_err(|error| error.code.to_string());
+        let Some((name, sizes)) = text.trim_end_matches(')').split_once('(') else {
+            return named(text);
+        };
+        let sizes: Vec<&str> = sizes.split(',').map(str::trim).collect();
+        let is_short = sizes.iter().all(|size| size.parse::<usize>().is_ok());
+        let code = match sizes[..] {
+            [k] if is_short => named(&format!("{name}(k: {k})")),
+            [n, k] if is_short => named(&format!("{name}(n: {n}, k: {k})")),
+            _ => named(text),
+        }?;
+        code.code().map(|_| code)
+    }
+}
+
+/// A typing error should not fill the memory.
+const MOST_SHARES: usize = 1024;
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename = "Form")]
+pub enum FormFile {
+    #[default]
+    Systematic,
+    Mixed,
+}
+
+impl From<FormFile> for Form {
+    fn from(form: FormFile) -> Self {
+        match form {
+            FormFile::Systematic => Self::Systematic,
+            FormFile::Mixed => Self::Mixed,
+        }
+    }
+}
