@@ -62,8 +62,8 @@ struct Stage {
     setup: Setup,
     clock: Clock,
     origin: Origin,
-    /// Where the latencies of the run without faults come from.
-    twin: Receiver<Histogram<u64>>,
+    /// Where the latencies of other runs come from, each by its name.
+    beside: Vec<(String, Receiver<Histogram<u64>>)>,
 }
 
 /// How a branch went, up to a moment that all branches have reached.
@@ -96,10 +96,12 @@ impl Session {
         let script = Script::of(faults);
         let name = faults.map(|faults| faults.name.as_str());
         let header = Header::of(&setup.plan, name, setup.seed.0, setup.requests);
-        let twin = twin(setup, clock)?;
         let branch = Branch::start("1".to_owned(), header, setup, clock, script)?;
-        let stage = Stage { setup: setup.clone(), clock, origin, twin };
-        Ok(Self { stage: Some(stage), branches: vec![branch], current: 0, monkey: None, of: None })
+        let stage = Stage { setup: setup.clone(), clock, origin, beside: Vec::new() };
+        let (branches, current) = (vec![branch], 0);
+        let mut session = Self { stage: Some(stage), branches, current, monkey: None, of: None };
+        session.run_beside("without faults", setup.with_faults(Vec::new()))?;
+        Ok(session)
     }
 
     /// A trace from a file, and what it is of, if that is at hand.
@@ -155,9 +157,24 @@ impl Session {
         self.current = branch.min(self.branches.len() - 1);
     }
 
-    /// The latencies of the run without faults, once they are known.
-    pub fn twin(&self) -> Option<Histogram<u64>> {
-        self.stage.as_ref()?.twin.try_recv().ok()
+    /// Makes another run in virtual time, whose latencies are to be seen beside this one's.
+    ///
+    /// # Errors
+    /// If a thread cannot be started.
+    pub fn run_beside(&mut self, name: &str, setup: Setup) -> anyhow::Result<()> {
+        // Real time is not shared, and is not to be compared with virtual time.
+        if let Some(stage) = self.stage.as_mut().filter(|stage| stage.clock == Clock::Virtual) {
+            stage.beside.push((name.to_owned(), latencies(setup)?));
+        }
+        Ok(())
+    }
+
+    /// The latencies of runs beside this one that have ended since this was asked last.
+    pub fn ended_beside(&mut self) -> Vec<(String, Histogram<u64>)> {
+        let Some(stage) = &mut self.stage else { return Vec::new() };
+        let ended =
+            |(name, run): &(String, Receiver<_>)| Some((name.clone(), run.try_recv().ok()?));
+        stage.beside.iter().filter_map(ended).collect()
     }
 
     /// Lets a span of time pass; what the monkey does in it is done.
@@ -273,29 +290,26 @@ impl Session {
 
 const ONLY_WATCHED: &str = "a trace can only be watched; kofn run TOPOLOGY can be broken";
 
-/// The latencies of the same run without faults, made beside it; real time is not shared.
-fn twin(setup: &Setup, clock: Clock) -> anyhow::Result<Receiver<Histogram<u64>>> {
-    let (found, twin) = channel();
-    let setup = setup.with_faults(Vec::new());
-    if clock == Clock::Virtual {
-        std::thread::Builder::new().name("twin".to_owned()).spawn(move || {
-            let mut latencies = Histogram::new(3).expect("three digits are allowed");
-            // Steered, because then nothing is kept of a run that may be long.
-            let (helm, rudder) = helm();
-            helm.say(Command::Until(Time(u64::MAX)));
-            let ran = setup.steered(clock, rudder, &mut |progress| {
-                if let Progress::Happened(record) = progress
-                    && let Event::Answered { latency, .. } = record.event
-                {
-                    latencies.record(latency.0).expect("the histogram grows as needed");
-                }
-                ControlFlow::Continue(())
-            });
-            if ran.is_ok() {
-                // The session may be over: then nobody is interested.
-                let _ = found.send(latencies);
+/// The latencies of a run that is made on a thread of its own.
+fn latencies(setup: Setup) -> anyhow::Result<Receiver<Histogram<u64>>> {
+    let (found, run) = channel();
+    std::thread::Builder::new().name("beside".to_owned()).spawn(move || {
+        let mut latencies = Histogram::new(3).expect("three digits are allowed");
+        // Steered, because then nothing is kept of a run that may be long.
+        let (helm, rudder) = helm();
+        helm.say(Command::Until(Time(u64::MAX)));
+        let ran = setup.steered(Clock::Virtual, rudder, &mut |progress| {
+            if let Progress::Happened(record) = progress
+                && let Event::Answered { latency, .. } = record.event
+            {
+                latencies.record(latency.0).expect("the histogram grows as needed");
             }
-        })?;
-    }
-    Ok(twin)
+            ControlFlow::Continue(())
+        });
+        if ran.is_ok() {
+            // The session may be over: then nobody is interested.
+            let _ = found.send(latencies);
+        }
+    })?;
+    Ok(run)
 }

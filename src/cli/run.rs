@@ -15,7 +15,7 @@ use super::{BadInput, ClockArg, Exit, Format, RunOptions, say, shown};
 use crate::drive::{Clock, Setup, Trace};
 use crate::event::{Event, Record};
 use crate::maths::chance::Seed;
-use crate::plan::{FaultPlan, Plan};
+use crate::plan::{CodeFile, FaultPlan, Plan};
 use crate::session::{Origin, Session};
 use crate::view::trace::Header;
 use crate::view::{markdown, perfetto, text, trace};
@@ -35,6 +35,9 @@ pub(super) struct RunArgs {
     /// Write what happened as JSON lines, or for ui.perfetto.dev if OUT ends in .perfetto.json
     #[arg(long, value_name = "OUT")]
     trace: Option<PathBuf>,
+    /// On the screen: show the latencies of another code beside, as in "Replication(5, 4)"
+    #[arg(long, value_name = "CODE")]
+    beside: Option<String>,
     #[command(flatten)]
     screen: ScreenArgs,
 }
@@ -64,7 +67,11 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
 fn wants_screen(args: &RunArgs) -> Result<bool, BadInput> {
     let text = args.options.format == Format::Text && args.trace.is_none();
     let wants = text && args.screen.wants_screen();
-    match args.screen.needs_screen().filter(|_| !wants) {
+    let beside = args
+        .beside
+        .as_ref()
+        .map(|_| "--beside shows latencies on the screen, which needs a terminal");
+    match args.screen.needs_screen().or(beside).filter(|_| !wants) {
         Some(why) => Err(BadInput(why.to_owned())),
         None => Ok(wants),
     }
@@ -76,7 +83,16 @@ fn session(args: &RunArgs, calm: &Setup, faults: Option<&FaultPlan>) -> anyhow::
         faults: args.faults.as_deref().map(shown),
         requests: args.requests,
     };
-    Session::start(calm, args.options.clock(), faults, origin)
+    let mut session = Session::start(calm, args.options.clock(), faults, origin)?;
+    if let Some(code) = &args.beside {
+        let file = CodeFile::parse(code);
+        let file = file.map_err(|why| BadInput(format!("\"{code}\" is no code: {why}")))?;
+        let plan = Arc::new(Plan::read_with(&args.topology, file)?);
+        let other = Setup::new(plan, calm.requests, calm.seed)?;
+        let planned = faults.map_or_else(Vec::new, |plan| plan.faults.clone());
+        session.run_beside(code, other.with_faults(planned))?;
+    }
+    Ok(session)
 }
 
 /// Prints the report, and if it is not as expected how to see it again.

@@ -49,7 +49,13 @@ impl Scope {
 pub(super) fn dead(plan: &Plan, name: &str) -> anyhow::Result<Fault> {
     let device = plan.device(name).ok_or_else(|| anyhow::anyhow!("no device {name}"))?;
     let who = vec![device].into();
-    Ok(Fault { trigger: Trigger::At(Time::ZERO), who, what: FaultKind::Crash, lasts: None, until: None })
+    Ok(Fault {
+        trigger: Trigger::At(Time::ZERO),
+        who,
+        what: FaultKind::Crash,
+        lasts: None,
+        until: None,
+    })
 }
 
 /// Every device, from the start: this.

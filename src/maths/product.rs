@@ -13,8 +13,11 @@ pub fn product(a: &[f32], b: &[f32], c: &mut [f32], rows: usize, depth: usize, c
     assert_eq!(a.len(), rows * depth, "a is (rows, depth)");
     assert_eq!(b.len(), depth * columns, "b is (depth, columns)");
     assert_eq!(c.len(), rows * columns, "c is (rows, columns)");
+    if depth == 0 {
+        return c.fill(0.0);
+    }
     if columns == 1 {
-        for (out, row) in c.iter_mut().zip(a.chunks_exact(depth.max(1))) {
+        for (out, row) in c.iter_mut().zip(a.chunks_exact(depth)) {
             *out = dot(row, b);
         }
         return;
@@ -82,6 +85,15 @@ mod tests {
 
     fn numbers(len: usize, salt: usize) -> Vec<f32> {
         (0..len).map(|i| ((i * 7919 + salt * 104_729) % 2003) as f32 / 1001.5 - 1.0).collect()
+    }
+
+    #[test]
+    fn a_sum_of_nothing_is_zero() {
+        for columns in [1, 2] {
+            let mut c = vec![f32::NAN; 3 * columns];
+            product(&[], &[], &mut c, 3, 0, columns);
+            assert_eq!(c, vec![0.0; 3 * columns]);
+        }
     }
 
     proptest! {

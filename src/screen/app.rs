@@ -145,6 +145,8 @@ impl App {
     /// Shows the latencies of another run beside this one's.
     pub fn compare_with(&mut self, name: &str, latencies: Histogram<u64>) {
         self.beside.push((name.to_owned(), latencies));
+        // The run without faults is the one to be measured by.
+        self.beside.sort_by_key(|(name, _)| name != "without faults");
         self.stale = true;
     }
 
@@ -181,9 +183,8 @@ impl App {
     /// # Errors
     /// If the run broke down.
     pub fn tick(&mut self, passed: Duration) -> anyhow::Result<()> {
-        if let Some(twin) = self.session.twin() {
-            self.beside.insert(0, ("without faults".to_owned(), twin));
-            self.stale = true;
+        for (name, latencies) in self.session.ended_beside() {
+            self.compare_with(&name, latencies);
         }
         if !self.is_playing() {
             return Ok(());
