@@ -12,6 +12,7 @@
 
 mod branch;
 mod engine;
+mod jump;
 mod monkey;
 mod record;
 mod script;
@@ -22,7 +23,8 @@ use std::sync::mpsc::{Receiver, channel};
 
 use hdrhistogram::Histogram;
 
-pub use branch::{Branch, Stop};
+pub use branch::Branch;
+pub use jump::Stop;
 pub use monkey::{Monkey, named};
 pub use script::Script;
 

@@ -2,6 +2,7 @@
 
 mod act;
 mod face;
+mod over;
 mod typing;
 
 use std::time::Duration;
@@ -228,6 +229,7 @@ impl App {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "of the mouse only this is used")]
     fn mouse(&mut self, mouse: MouseEvent) -> anyhow::Result<()> {
         let places = self.places();
         let Some((panel, area)) = places.and_then(|places| places.at(mouse.column, mouse.row))

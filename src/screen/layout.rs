@@ -44,8 +44,10 @@ pub fn arrange(screen: Rect, focus: Panel, alone: bool) -> Option<Places> {
     let [title, body, hints] =
         Layout::vertical([Constraint::Length(title), Constraint::Fill(1), Constraint::Length(1)])
             .areas(screen);
+    if alone {
+        return Some(Places { title, panels: vec![(focus, body)], hints });
+    }
     let panels = match (screen.width, screen.height) {
-        _ if alone => vec![(focus, body)],
         (..80, _) | (_, ..20) => vec![(focus, body)],
         (..120, _) | (_, ..36) => medium(body, focus),
         (..180, _) | (_, ..46) => large(body),
@@ -59,10 +61,7 @@ fn medium(body: Rect, focus: Panel) -> Vec<(Panel, Rect)> {
         Layout::vertical([Constraint::Percentage(56), Constraint::Fill(1)]).areas(body);
     let [fleet, round] =
         Layout::horizontal([Constraint::Percentage(48), Constraint::Fill(1)]).areas(above);
-    let third = match focus {
-        Panel::Fleet | Panel::Round => Panel::Timeline,
-        other => other,
-    };
+    let third = if matches!(focus, Panel::Fleet | Panel::Round) { Panel::Timeline } else { focus };
     vec![(Panel::Fleet, fleet), (Panel::Round, round), (third, below)]
 }
 

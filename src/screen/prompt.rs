@@ -72,6 +72,7 @@ impl Prompt {
         self.refusal = None;
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a line needs few of a keyboard's keys")]
     pub fn key(&mut self, key: Key) -> Typed {
         let length = self.text.chars().count();
         match key.code() {

@@ -4,7 +4,7 @@ use super::Standing;
 use super::engine::{Engine, Heard};
 use super::script::{Change, Script};
 use crate::drive::{Clock, Command, Progress, Setup};
-use crate::event::Event;
+use crate::event::{Event, Record};
 use crate::units::Time;
 use crate::view::playhead::Playhead;
 use crate::view::tape::Recent;
@@ -29,19 +29,6 @@ pub struct Branch {
     obeyed: u64,
     /// Whether no more records come.
     over: bool,
-}
-
-/// Where a jump ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// At the next record.
-    Record,
-    /// Where the next round begins.
-    Stage,
-    /// Where the next request is taken on.
-    Request,
-    /// Where something goes wrong: a fault, a death, a late or wrong share, a failure.
-    Trouble,
 }
 
 impl Branch {
@@ -121,6 +108,11 @@ impl Branch {
         if self.over { last } else { last.max(self.allowed) }
     }
 
+    /// One record.
+    pub(super) fn record(&mut self, at: usize) -> anyhow::Result<Option<Record>> {
+        Ok(self.playhead.record(at)?)
+    }
+
     /// The newest records before the playhead.
     ///
     /// # Errors
@@ -196,42 +188,6 @@ impl Branch {
         Ok(self.playhead.seek_moment(self.moment)?)
     }
 
-    /// Goes on to where something is, running as far as needed.
-    ///
-    /// # Errors
-    /// If the run broke down, or old records cannot be read back.
-    pub fn jump(&mut self, to: Stop) -> anyhow::Result<()> {
-        self.listen()?;
-        let mut at = self.playhead.at();
-        loop {
-            while at == self.playhead.len() && !self.over {
-                self.next()?;
-            }
-            let Some(record) = self.playhead.record(at)? else { break };
-            at += 1;
-            if to.is(&record.event) {
-                break;
-            }
-        }
-        self.look_at(at)
-    }
-
-    /// Goes back to where something was.
-    ///
-    /// # Errors
-    /// If old records cannot be read back.
-    pub fn jump_back(&mut self, to: Stop) -> anyhow::Result<()> {
-        let mut at = self.playhead.at().saturating_sub(1);
-        while at > 0 {
-            let record = self.playhead.record(at - 1)?;
-            if record.is_some_and(|record| to.is(&record.event)) {
-                break;
-            }
-            at -= 1;
-        }
-        self.look_at(at)
-    }
-
     /// Looks at a place of the trace.
     ///
     /// # Errors
@@ -252,7 +208,7 @@ impl Branch {
     }
 
     /// Lets the run go on to its next record, and waits for that.
-    fn next(&mut self) -> anyhow::Result<()> {
+    pub(super) fn next(&mut self) -> anyhow::Result<()> {
         let Some(engine) = &mut self.engine else { return Ok(()) };
         if self.live {
             return self.wait();
@@ -352,25 +308,6 @@ const MOST_SOON: usize = 2000;
 
 /// So many records are taken in between two frames.
 const MOST_AT_ONCE: usize = 20_000;
-
-impl Stop {
-    fn is(self, event: &Event) -> bool {
-        match self {
-            Self::Record => true,
-            Self::Stage => matches!(event, Event::Scattered { attempt: 0, .. }),
-            Self::Request => matches!(event, Event::Accepted { .. }),
-            Self::Trouble => matches!(
-                event,
-                Event::FaultBegan { .. }
-                    | Event::Died { .. }
-                    | Event::Caught { .. }
-                    | Event::Doubted { .. }
-                    | Event::DeadlinePassed { .. }
-                    | Event::Failed { .. }
-            ),
-        }
-    }
-}
 
 impl Standing {
     /// How much of what was taken on and has ended was answered.

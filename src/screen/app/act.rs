@@ -267,7 +267,7 @@ impl App {
         let last = match &self.mode {
             Mode::Menu(_) => crate::plan::typed::kinds().count() - 1,
             Mode::Branches(_) => self.session.branches() - 1,
-            _ => usize::MAX,
+            Mode::Help(_) | Mode::Watch | Mode::Prompt(_) | Mode::Sure { .. } => usize::MAX,
         };
         let (Mode::Help(at) | Mode::Menu(at) | Mode::Branches(at)) = &mut self.mode else {
             return Ok(());
@@ -289,7 +289,7 @@ impl App {
                         self.session.switch(at);
                         self.saved = None;
                     }
-                    _ => {}
+                    Mode::Help(_) | Mode::Watch | Mode::Prompt(_) | Mode::Sure { .. } => {}
                 }
             }
             None => {}

@@ -3,13 +3,11 @@
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::Modifier;
 use ratatui::text::{Line, Span as Text};
-use ratatui::widgets::{Block, Clear, Paragraph, Widget, Wrap};
+use ratatui::widgets::{Block, Paragraph, Widget, Wrap};
 
 use super::{App, Mode};
-use crate::plan::typed;
-use crate::screen::keys::{Action, TABLE};
+use crate::screen::keys::Action;
 use crate::screen::layout::{LEAST, arrange};
 use crate::screen::look::Tone;
 use crate::screen::panel::Panel;
@@ -198,107 +196,6 @@ impl App {
             parts.push(Text::styled(look.text(&hint), look.style(Tone::Quiet)));
         }
         Line::from(parts).render(area, to);
-    }
-
-    /// What lies over the panels.
-    fn draw_over(&mut self, screen: Rect, to: &mut Buffer) -> anyhow::Result<()> {
-        let (title, lines, at) = match &self.mode {
-            Mode::Watch | Mode::Prompt(_) => return Ok(()),
-            Mode::Help(at) => ("Keys", self.help(), *at),
-            Mode::Menu(at) => ("Faults", self.menu(*at), at.saturating_sub(4)),
-            Mode::Sure { why, .. } => ("Sure?", self.question(&why.clone()), 0),
-            Mode::Branches(at) => {
-                let at = *at;
-                ("Branches", self.branch_table(at)?, 0)
-            }
-        };
-        let width = lines.iter().map(Line::width).max().unwrap_or(0) as u16 + 4;
-        let area = screen.centered(
-            Constraint::Length(width.min(screen.width)),
-            Constraint::Length((lines.len() as u16 + 2).min(screen.height)),
-        );
-        let most = lines.len().saturating_sub(usize::from(area.height.saturating_sub(2)));
-        let at = at.min(most);
-        if let Mode::Help(scrolled) = &mut self.mode {
-            *scrolled = at;
-        }
-        Clear.render(area, to);
-        let border = self.look.style(Tone::Title);
-        let block = Block::bordered().border_style(border).title(format!(" {title} "));
-        Paragraph::new(lines).block(block).scroll((at as u16, 0)).render(area, to);
-        Ok(())
-    }
-
-    fn help(&self) -> Vec<Line<'static>> {
-        let look = &self.look;
-        let mut lines = Vec::new();
-        let mut about = "";
-        for binding in TABLE {
-            if binding.about != about {
-                about = binding.about;
-                lines.push(Line::styled(about, look.style(Tone::Title)));
-            }
-            let keys = self.keymap.keys(binding.action);
-            lines.push(Line::from(vec![
-                Text::styled(format!(" {keys:14}"), look.style(Tone::Busy)),
-                Text::styled(look.text(binding.does), look.style(Tone::Text)),
-            ]));
-        }
-        lines
-    }
-
-    fn menu(&self, at: usize) -> Vec<Line<'static>> {
-        let row = |(row, (_, template)): (usize, (&str, &str))| {
-            let style = self.look.style(Tone::Text).add_modifier(if row == at {
-                Modifier::REVERSED
-            } else {
-                Modifier::empty()
-            });
-            Line::styled(format!(" {template} "), style)
-        };
-        typed::kinds().enumerate().map(row).collect()
-    }
-
-    fn question(&self, why: &str) -> Vec<Line<'static>> {
-        vec![
-            Line::styled(self.look.text(why), self.look.style(Tone::Bad)),
-            Line::styled(
-                "y or Enter: do it   any other key: leave it",
-                self.look.style(Tone::Text),
-            ),
-        ]
-    }
-
-    fn branch_table(&mut self, at: usize) -> anyhow::Result<Vec<Line<'static>>> {
-        let (reached, standings) = self.session.compare()?;
-        let look = &self.look;
-        let heading = format!(
-            "  {:8} {:>10} {:24} {:>9} {:>7} {:>9} {:>9} {:>8}",
-            "up to", "left at", "last typed", "answered", "failed", "p50", "p99", "off by"
-        );
-        let mut lines = vec![Line::styled(heading, look.style(Tone::Quiet))];
-        let span =
-            |span: Option<crate::units::Span>| span.map_or("-".to_owned(), |s| s.to_string());
-        for (row, standing) in standings.iter().enumerate() {
-            let here = if row == self.session.current() { look.sign("▸", ">") } else { " " };
-            let left =
-                standing.forked.map_or("-".to_owned(), |at| format!("{:.1} ms", at.as_millis()));
-            let typed = standing.last_typed.clone().unwrap_or_else(|| "-".to_owned());
-            let text = format!(
-                "{here} {:8} {left:>10} {typed:24} {:>4} {:>4} {:>7} {:>9} {:>9} {:>8.1e}",
-                format!("{:.0} ms", reached.as_millis()),
-                standing.answered,
-                format!("/{}", standing.accepted),
-                standing.failed,
-                span(standing.p50),
-                span(standing.p99),
-                standing.max_error,
-            );
-            let chosen = if row == at { Modifier::REVERSED } else { Modifier::empty() };
-            let style = look.style(Tone::Text).add_modifier(chosen);
-            lines.push(Line::styled(look.text(&text), style));
-        }
-        Ok(lines)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::{Modifier, Style};
+use ratatui::style::Modifier;
 use ratatui::text::{Line, Span as Text};
 use ratatui::widgets::Widget;
 
@@ -155,7 +155,7 @@ fn fault(scene: &Scene<'_>, device: &DeviceBoard) -> Text<'static> {
         (None, Some((at, what))) => (format!("{what}, {:.0} ms", at.as_millis()), Tone::Quiet),
         (None, None) => (String::new(), Tone::Quiet),
     };
-    Text::styled(look.text(&text), Style::from(look.style(tone)))
+    Text::styled(look.text(&text), look.style(tone))
 }
 
 /// A fault that does not show in the face is still one.

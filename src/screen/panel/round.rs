@@ -16,7 +16,12 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, to: &mut Buffer) {
     };
     let stages = scene.header.stages.len() as u16;
     let legend = u16::from(area.height >= stages.min(8) + 6) * legend_height(area.width);
-    let words = if area.height >= 8 { 3 } else { u16::from(area.height > 3) };
+    let words = match area.height {
+        12.. => 4,
+        8.. => 3,
+        4.. => 1,
+        _ => 0,
+    };
     let [title, grid, said, key] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Min(1),
