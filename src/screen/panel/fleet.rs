@@ -19,15 +19,16 @@ const WITH_FAULT: u16 = 66;
 
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, to: &mut Buffer) {
     let heading = usize::from(area.height > 4);
-    if heading == 1 {
-        self::heading(scene, area).render(area, to);
-    }
     let rows = usize::from(area.height) - heading;
     let first = first_row(scene.cursor.device, rows, scene.board.devices.len());
     let shown = scene.board.devices.iter().enumerate().skip(first).take(rows);
+    let measure = Measure::of(scene, shown.clone().map(|(_, device)| device));
+    if heading == 1 {
+        self::heading(scene, measure, area).render(area, to);
+    }
     for (row, (id, device)) in shown.enumerate() {
         let line = Rect { y: area.y + (row + heading) as u16, height: 1, ..area };
-        self::row(scene, DeviceId(id), device, area.width).render(line, to);
+        self::row(scene, measure, DeviceId(id), device, area.width).render(line, to);
     }
 }
 
@@ -37,13 +38,26 @@ fn first_row(selected: usize, rows: usize, devices: usize) -> usize {
     selected.saturating_sub(rows / 2).min(last)
 }
 
-fn name_width(scene: &Scene<'_>) -> usize {
-    let longest = scene.header.devices.iter().map(|name| name.chars().count()).max();
-    longest.unwrap_or(0).clamp(4, 12)
+/// What all rows are drawn by.
+#[derive(Clone, Copy)]
+struct Measure {
+    /// The width of names.
+    name: usize,
+    /// The slowest of the replies in sight.
+    slowest: Span,
 }
 
-fn heading(scene: &Scene<'_>, area: Rect) -> Line<'static> {
-    let mut text = format!("    {:name$} {:9}", "name", "is", name = name_width(scene));
+impl Measure {
+    fn of<'d>(scene: &Scene<'_>, shown: impl Iterator<Item = &'d DeviceBoard>) -> Self {
+        let longest = scene.header.devices.iter().map(|name| name.chars().count()).max();
+        let slowest = shown.flat_map(|device| &device.replies).max();
+        let name = longest.unwrap_or(0).clamp(4, 12);
+        Self { name, slowest: slowest.copied().unwrap_or_default().max(Span(1)) }
+    }
+}
+
+fn heading(scene: &Scene<'_>, measure: Measure, area: Rect) -> Line<'static> {
+    let mut text = format!("    {:name$} {:9}", "name", "is", name = measure.name);
     for (from, column) in [
         (WITH_JOB, " works at    "),
         (WITH_REPLIES, " replies     "),
@@ -57,7 +71,13 @@ fn heading(scene: &Scene<'_>, area: Rect) -> Line<'static> {
     Line::styled(text, scene.look.style(Tone::Quiet))
 }
 
-fn row(scene: &Scene<'_>, id: DeviceId, device: &DeviceBoard, width: u16) -> Line<'static> {
+fn row(
+    scene: &Scene<'_>,
+    measure: Measure,
+    id: DeviceId,
+    device: &DeviceBoard,
+    width: u16,
+) -> Line<'static> {
     let (look, cursor) = (scene.look, scene.cursor);
     let face = device.face();
     let (sign, tone) = look.face(face);
@@ -70,7 +90,7 @@ fn row(scene: &Scene<'_>, id: DeviceId, device: &DeviceBoard, width: u16) -> Lin
     let mut parts = vec![
         Text::styled(format!("{pointer}{mark}"), look.style(Tone::Title)),
         Text::styled(format!("{sign} "), look.style(tone)),
-        Text::styled(format!("{name:width$} ", width = name_width(scene)), named),
+        Text::styled(format!("{name:width$} ", width = measure.name), named),
         Text::styled(format!("{:9}", face.word()), look.style(tone)),
     ];
     if width >= WITH_JOB {
@@ -84,10 +104,10 @@ fn row(scene: &Scene<'_>, id: DeviceId, device: &DeviceBoard, width: u16) -> Lin
         });
     }
     if width >= WITH_REPLIES {
-        parts.push(Text::styled(format!(" {:12}", replies(scene, device)), quiet));
+        parts.push(Text::styled(format!(" {:12}", replies(scene, measure, device)), quiet));
     }
     if width >= WITH_SHARES {
-        parts.push(Text::styled(format!(" {:6} ", shares(scene, id, device)), quiet));
+        parts.push(Text::styled(format!(" {:6} ", shares(device)), quiet));
     }
     if width >= WITH_FAULT {
         parts.push(fault(scene, device));
@@ -116,12 +136,10 @@ fn job(scene: &Scene<'_>, device: &DeviceBoard) -> String {
 }
 
 /// The last reply times, against the slowest of them in the fleet, and the last of all.
-fn replies(scene: &Scene<'_>, device: &DeviceBoard) -> String {
+fn replies(scene: &Scene<'_>, measure: Measure, device: &DeviceBoard) -> String {
     let Some(last) = device.replies.back() else { return String::new() };
-    let slowest = scene.board.devices.iter().flat_map(|device| &device.replies).max();
-    let slowest = slowest.copied().unwrap_or(Span(1)).0.max(1);
     let bar = |reply: &Span| {
-        let level = (reply.0 * 7).div_ceil(slowest).min(7) as usize;
+        let level = (reply.0 * 7).div_ceil(measure.slowest.0).min(7) as usize;
         let signs = if scene.look.ascii { ASCII_BARS } else { BARS };
         signs[level]
     };
@@ -140,8 +158,8 @@ fn short(span: Span) -> String {
 }
 
 /// How many shares it holds, and how many it should.
-fn shares(scene: &Scene<'_>, id: DeviceId, device: &DeviceBoard) -> String {
-    format!("{}/{}", device.holds, scene.header.holds(id))
+fn shares(device: &DeviceBoard) -> String {
+    format!("{}/{}", device.holds, device.of)
 }
 
 /// The faults in force, else the last one and when it was.

@@ -21,6 +21,8 @@ pub struct DeviceBoard {
     pub replies: VecDeque<Span>,
     /// How many shares it holds.
     pub holds: usize,
+    /// How many it should hold.
+    pub of: usize,
     /// The last fault that struck it, and when.
     pub last_fault: Option<(Time, String)>,
     /// The last time it was caught with a wrong share.
@@ -94,6 +96,7 @@ impl DeviceBoard {
             queue: BTreeSet::new(),
             replies: VecDeque::new(),
             holds,
+            of: holds,
             last_fault: None,
             caught: None,
             faults: Vec::new(),
