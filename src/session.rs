@@ -186,7 +186,7 @@ impl Session {
     pub fn advance(&mut self, span: Span) -> anyhow::Result<()> {
         let to = self.branch().moment() + span;
         while let Some((at, words, who)) = self.monkey_strikes_until(to) {
-            self.branch_mut().go_on_until(at)?;
+            self.branch_mut().reach(at)?;
             if !self.branch().is_over() {
                 // Its words are a plan's, so they are read as those are.
                 let _ = self.strike(&words, &who);
@@ -201,6 +201,7 @@ impl Session {
     /// What is wrong with what was typed, or why nothing can strike.
     pub fn strike(&mut self, typed: &str, who: &str) -> Result<String, String> {
         let stage = self.stage.as_ref().ok_or(ONLY_WATCHED)?;
+        self.branches[self.current].settle().map_err(|error| format!("{error:#}"))?;
         let at = Time(self.branch().newest_stamp().0 + 1);
         let (plan, requests) = (stage.setup.plan.clone(), stage.setup.requests);
         let typed = Typed::parse(typed, at, who, &plan, requests)?;
@@ -250,6 +251,7 @@ impl Session {
     }
 
     fn call_off(&mut self, faults: &[FaultId]) -> Result<(), String> {
+        self.branches[self.current].settle().map_err(|error| format!("{error:#}"))?;
         let from = Time(self.branch().newest_stamp().0 + 1);
         self.change(|script, _| faults.iter().for_each(|id| script.call_off(*id, from)))
     }

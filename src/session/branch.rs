@@ -102,9 +102,8 @@ impl Branch {
 
     /// The last moment of which something is known.
     pub(super) fn newest(&mut self) -> Time {
-        let last = self.playhead.len().checked_sub(1);
-        let last = last.and_then(|last| self.playhead.record(last).ok().flatten());
-        let last = last.map_or(Time::ZERO, |record| record.at);
+        // If it cannot be read back, whoever looks there is told so.
+        let last = self.last_moment().unwrap_or_default();
         if self.over { last } else { last.max(self.allowed) }
     }
 
@@ -160,10 +159,48 @@ impl Branch {
     /// # Errors
     /// If the run broke down, or old records cannot be read back.
     pub fn go_on_until(&mut self, moment: Time) -> anyhow::Result<()> {
-        self.allow(moment);
+        if !self.is_busy() {
+            self.allow(moment);
+        }
         self.listen_soon()?;
-        self.moment = if self.over { moment.min(self.newest()) } else { moment };
+        // A run that cannot keep up is seen where it is, not where it should be.
+        let known = if self.over || self.is_busy() { self.last_moment()? } else { moment };
+        self.moment = self.moment.max(known.min(moment));
         Ok(self.playhead.seek_moment(self.moment)?)
+    }
+
+    /// Looks at a later moment, and waits until the run has come there.
+    ///
+    /// # Errors
+    /// If the run broke down, or old records cannot be read back.
+    pub(super) fn reach(&mut self, moment: Time) -> anyhow::Result<()> {
+        self.allow(moment);
+        self.settle()?;
+        self.moment = self.moment.max(moment);
+        Ok(self.playhead.seek_moment(self.moment)?)
+    }
+
+    /// Whether the run has not yet done what it was told.
+    fn is_busy(&self) -> bool {
+        !self.over && self.engine.as_ref().is_some_and(|engine| engine.said() > self.obeyed)
+    }
+
+    /// Waits for a run that is followed and cannot keep up.
+    ///
+    /// # Errors
+    /// If the run broke down, or old records cannot be read back.
+    pub(super) fn settle(&mut self) -> anyhow::Result<()> {
+        if self.is_busy() && self.playhead.is_at_head() {
+            self.rest()?;
+            self.moment = self.moment.max(self.allowed);
+            self.playhead.seek_moment(self.moment)?;
+        }
+        Ok(())
+    }
+
+    fn last_moment(&mut self) -> anyhow::Result<Time> {
+        let Some(last) = self.playhead.len().checked_sub(1) else { return Ok(Time::ZERO) };
+        Ok(self.record(last)?.map_or(Time::ZERO, |record| record.at))
     }
 
     /// In real time: looks at now.
@@ -219,7 +256,7 @@ impl Branch {
 
     /// Waits until the run has done all that was said.
     fn rest(&mut self) -> anyhow::Result<()> {
-        while self.engine.as_ref().is_some_and(|engine| engine.said() > self.obeyed) && !self.over {
+        while self.is_busy() {
             self.wait()?;
         }
         Ok(())
@@ -250,8 +287,9 @@ impl Branch {
     /// people wait for a key.
     fn listen_soon(&mut self) -> anyhow::Result<()> {
         for _ in 0..MOST_SOON {
-            let busy = |engine: &&Engine| engine.said() > self.obeyed && !self.over;
-            let Some(heard) = self.engine.as_ref().filter(busy).and_then(Engine::hear_soon) else {
+            let busy = self.is_busy();
+            let Some(heard) = self.engine.as_ref().filter(|_| busy).and_then(Engine::hear_soon)
+            else {
                 break;
             };
             self.take(heard)?;
