@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use actix::Actor;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use kofn::code::{Berrut, Code, Curve, Form, Mds, Parity, Recipe, ShiftAdd, Spline};
+use kofn::code::{Berrut, Code, Curve, Form, Mds, Parity, Placement, Recipe, ShiftAdd, Spline};
 use kofn::drive::{Clock, Host, Setup, Step};
 use kofn::maths::Tensor;
 use kofn::maths::chance::Seed;
@@ -127,8 +127,8 @@ fn batches(c: &mut Criterion) {
         (0..100).map(|at| (0..1000).map(|i| (i * at) as f32).collect()).collect();
     let all = (0..100).collect();
     let curves: [(&str, Box<dyn Curve>); 2] = [
-        ("spline", Box::new(Spline::new(100, 10, 0.0, 1e-6))),
-        ("Berrut", Box::new(Berrut::new(100, 10))),
+        ("spline", Box::new(Spline::new(100, 10, Placement::Spread, 0.0, 1e-6))),
+        ("Berrut", Box::new(Berrut::new(100, 10, Placement::Spread))),
     ];
     for (name, curve) in curves {
         group.bench_function(name, |b| {

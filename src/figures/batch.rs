@@ -6,7 +6,7 @@ use ndarray::IxDyn;
 use rand::seq::index::sample;
 
 use super::trial::{chance, survivors};
-use crate::code::{Arrived, Berrut, Curve, Order, Spline};
+use crate::code::{Arrived, Berrut, Curve, Order, Placement, Spline};
 use crate::maths::Tensor;
 use crate::maths::matrix::Matrix;
 use crate::maths::mix::mix;
@@ -20,16 +20,36 @@ pub(super) const AFTER: [f64; 5] = [0.0, 1e-8, 1e-6, 1e-5, 1e-4];
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Method {
     Berrut,
-    Spline { before: usize, after: usize },
+    Spline {
+        before: usize,
+        after: usize,
+    },
+    /// The same with a device at each input.
+    BerrutAtInputs,
+    SplineAtInputs {
+        after: usize,
+    },
 }
 
 impl Method {
     fn curve(self, n: usize, k: usize) -> Box<dyn Curve> {
+        let spline = |placement, before: f64, after: usize| -> Box<dyn Curve> {
+            Box::new(Spline::new(n, k, placement, before, AFTER[after]))
+        };
         match self {
-            Self::Berrut => Box::new(Berrut::new(n, k)),
-            Self::Spline { before, after } => {
-                Box::new(Spline::new(n, k, BEFORE[before], AFTER[after]))
-            }
+            Self::Berrut => Box::new(Berrut::new(n, k, Placement::Spread)),
+            Self::Spline { before, after } => spline(Placement::Spread, BEFORE[before], after),
+            Self::BerrutAtInputs => Box::new(Berrut::new(n, k, Placement::AtInputs)),
+            Self::SplineAtInputs { after } => spline(Placement::AtInputs, 0.0, after),
+        }
+    }
+
+    /// The first of the methods that send the same, and differ only in how they decode.
+    fn sender(self) -> Self {
+        match self {
+            Self::Berrut | Self::BerrutAtInputs => self,
+            Self::Spline { before, .. } => Self::Spline { before, after: 0 },
+            Self::SplineAtInputs { .. } => Self::SplineAtInputs { after: 0 },
         }
     }
 
@@ -114,19 +134,14 @@ fn add_batch(
     let inputs: Vec<&Tensor> = along.iter().map(|at| &plan.inputs[*at].tensors[0]).collect();
     let truth: Vec<Vec<f32>> =
         inputs.iter().map(|input| logits(plan, (*input).clone())).collect::<Result<_, _>>()?;
-    // Methods that send the same differ only in how they decode.
-    let mut computed: BTreeMap<Option<usize>, Vec<Vec<f32>>> = BTreeMap::new();
+    let mut computed: BTreeMap<Method, Vec<Vec<f32>>> = BTreeMap::new();
     for method in methods {
         let curve = method.curve(n, along.len());
-        let sent = match method {
-            Method::Berrut => None,
-            Method::Spline { before, .. } => Some(*before),
-        };
-        let results = match computed.get(&sent) {
+        let results = match computed.get(&method.sender()) {
             Some(results) => results,
             None => {
                 let results = compute(plan, curve.encoder(), &inputs, arrived)?;
-                computed.entry(sent).or_insert(results)
+                computed.entry(method.sender()).or_insert(results)
             }
         };
         for outputs in [Outputs::Logits, Outputs::Softmax] {
