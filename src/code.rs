@@ -90,7 +90,7 @@ use std::sync::Arc;
 pub use berrut::Berrut;
 pub use cache::DecoderCache;
 pub use chebyshev::Chebyshev;
-pub use curve::{Curve, Order};
+pub use curve::{Curve, Order, Placement};
 pub use decoder::{Decoder, Piece, Place, Recipe};
 pub use encoder::{Encoder, Mixture};
 pub use gaussian::Gaussian;

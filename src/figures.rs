@@ -7,6 +7,10 @@
 //! # Add a figure
 //! One file, and one line in [`ALL`].
 
+mod approxifer;
+mod batch;
+mod cdc_case2;
+mod cdc_fig13;
 mod cdc_fig14;
 mod cdc_fig2;
 mod cdc_recovery;
@@ -71,10 +75,13 @@ pub struct Table {
 pub const ALL: &[Figure] = &[
     Figure { id: "cdc-recovery", source: "Hadidi et al. 2023, §VI", run: cdc_recovery::run },
     Figure { id: "cdc-fig2", source: "Hadidi et al. 2023, Fig. 2", run: cdc_fig2::run },
+    Figure { id: "cdc-case2", source: "Hadidi et al. 2023, Figs. 11, 12", run: cdc_case2::run },
+    Figure { id: "cdc-fig13", source: "Hadidi et al. 2023, Fig. 13b", run: cdc_fig13::run },
     Figure { id: "cdc-fig14", source: "Hadidi et al. 2023, Fig. 14", run: cdc_fig14::run },
     Figure { id: "cdc-two", source: "Hadidi et al. 2023, Fig. 15", run: cdc_two::run },
     Figure { id: "letcc-rate", source: "Moradi et al. 2024, Th. 4", run: letcc_rate::run },
     Figure { id: "letcc-models", source: "Moradi et al. 2024, Tab. 1", run: letcc_models::run },
+    Figure { id: "approxifer", source: "Soleymani et al. 2022", run: approxifer::run },
     Figure { id: "sazd-numerics", source: "Dai et al. 2020, 2023", run: sazd_numerics::run },
     Figure { id: "polar", source: "Bartan, Pilanci 2023", run: polar::run },
     Figure { id: "parm-tail", source: "Kosaian et al. 2019", run: parm_tail::run },

@@ -2,12 +2,17 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use kofn::code::{Code, Form, Mds, Rotation, ShiftAdd};
 use kofn::event::Event;
-use kofn::plan::{Plan, Problems};
+use kofn::maths::Tensor;
+use kofn::model::linear::{LinearOp, Lowering, Raising};
+use kofn::plan::{CodedLayer, FaultPlan, Plan, Problems};
 use kofn::view::plan_table::PlanView;
-use support::{answers, count, dead_from_the_start, setup, simulate, topology};
+use ndarray::IxDyn;
+use support::{answers, count, dead_from_the_start, root, setup, simulate, topology};
 
 /// LeNet-5 on eight boards with this code in every layer.
 fn lenet(code: &str) -> Result<Arc<Plan>, Problems> {
@@ -100,5 +105,87 @@ fn shift_and_add_is_cut_as_finely_as_is_safe() {
     assert!(notes.contains("fc1") && notes.contains("amplif"), "{notes}");
     for code in ["ShiftAdd(n: 8, k: 4, cells: 0)", "Polar(n: 6, k: 4)", "Rotation(n: 65, k: 4)"] {
         assert!(lenet(code).is_err(), "{code}");
+    }
+}
+
+/// Groups, rows that no number of cells divides, and a bias: results of shares decode to the layer's own.
+#[test]
+fn shares_of_grouped_layers_are_cut_into_cells_in_every_group() {
+    let network = lenet("Mds(n: 8, k: 4)").unwrap_or_else(|problems| panic!("{problems}"));
+    let (groups, depth, columns) = (3, 5, 4);
+    for rows in [7, 8, 13] {
+        let mut layer = network.network.layers[2].clone();
+        layer.op = Arc::new(LinearOp {
+            input: vec![groups, depth, columns],
+            groups,
+            rows,
+            depth,
+            columns,
+            lowering: Lowering::Permute { axes: vec![0, 1, 2] },
+            raising: Raising {
+                dims: vec![groups, rows, columns],
+                axes: vec![0, 1, 2],
+                shape: vec![groups, rows, columns],
+            },
+        });
+        let number = |i: usize| ((i * 31 + 7) % 101) as f32 / 50.0 - 1.0;
+        layer.weights = Arc::new((0..groups * rows * depth).map(number).collect());
+        layer.bias = Some(Arc::new((0..groups * rows).map(number).collect()));
+        let input = Tensor::from_shape_fn(IxDyn(&layer.op.input), |at| {
+            number(at[0] * 77 + at[1] * 13 + at[2])
+        });
+        let whole = layer.op.apply(&layer.weights, &input);
+        let whole = layer.op.assemble(&[&whole], rows, layer.bias.as_ref().map(|bias| &bias[..]));
+        let codes: [Arc<dyn Code>; 4] = [
+            Arc::new(Rotation::new(5, 3)),
+            Arc::new(ShiftAdd::new(5, 3, Some(2), Form::Systematic)),
+            Arc::new(ShiftAdd::new(5, 3, Some(3), Form::Mixed)),
+            Arc::new(Mds::new(5, 3)),
+        ];
+        for code in codes {
+            let coded = CodedLayer::new(layer.clone(), code.clone());
+            let run = |share: usize| {
+                coded
+                    .encode(share)
+                    .run(std::slice::from_ref(&input))
+                    .expect("a share runs")
+                    .remove(0)
+            };
+            let results: Vec<Tensor> = (0..5).map(run).collect();
+            for lost in [[0, 1], [0, 4], [1, 3], [3, 4]] {
+                let left = (0..5).filter(|share| !lost.contains(share));
+                let results: BTreeMap<usize, &[f32]> =
+                    left.map(|s| (s, results[s].as_slice().expect("plain"))).collect();
+                assert!(results.iter().all(|(s, result)| result.len() == coded.result_len(*s)));
+                let decoder = code.decoder(&results.keys().copied().collect()).expect("three");
+                let decoded = coded.decode(&decoder, &results);
+                let pairs = decoded.iter().zip(&whole);
+                let off = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(off < 1e-4, "{} without {lost:?}, {rows} rows: {off}", code.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_liar_is_caught_whatever_the_code() {
+    for code in [
+        "Rotation(n: 8, k: 4)",
+        "ShiftAdd(n: 8, k: 4)",
+        "Chebyshev(n: 8, k: 4)",
+        "Polar(n: 8, k: 4)",
+    ] {
+        let plan = lenet(code).unwrap_or_else(|problems| panic!("{code}: {problems}"));
+        let text = "FaultPlan(topology: \"../topologies/lenet5.ron\", faults: [
+            (at: At(\"0ms\"), who: \"pi-2\", what: Corrupt(how: Scale(1.1), probability: 1.0)),
+        ])";
+        let path = root().join("fault-plans/a-liar.ron");
+        let faults = FaultPlan::parse(&path, text.to_owned(), &plan);
+        let faults = faults.unwrap_or_else(|problems| panic!("{problems}"));
+        let trace = simulate(&setup(&plan, 20).with_faults(faults.faults));
+        assert!(count(&trace, |event| matches!(event, Event::Caught { .. })) > 0, "{code}");
+        let answers = answers(&trace);
+        assert_eq!(answers.len(), 20, "{code}");
+        assert!(answers.iter().all(|(_, error, ..)| *error < 1e-2), "{code}: {answers:?}");
     }
 }

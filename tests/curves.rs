@@ -1,15 +1,17 @@
 //! The laws of codes over the inputs of a batch: estimates, which more results make better.
 
-use kofn::code::{Arrived, Berrut, Curve, Order, Spline};
+use kofn::code::{Arrived, Berrut, Curve, Order, Placement, Spline};
 use kofn::maths::matrix::Matrix;
 use proptest::prelude::*;
 
 fn curves(n: usize, k: usize) -> Vec<Box<dyn Curve>> {
-    vec![
-        Box::new(Berrut::new(n, k)),
-        Box::new(Spline::new(n, k, 0.0, 0.0)),
-        Box::new(Spline::new(n, k, 1e-6, 1e-5)),
-    ]
+    let mut curves: Vec<Box<dyn Curve>> = Vec::new();
+    for placement in [Placement::Spread, Placement::AtInputs] {
+        curves.push(Box::new(Berrut::new(n, k, placement)));
+        curves.push(Box::new(Spline::new(n, k, placement, 0.0, 0.0)));
+        curves.push(Box::new(Spline::new(n, k, placement, 1e-6, 1e-5)));
+    }
+    curves
 }
 
 fn drawn(n: usize, size: usize, salt: u64) -> Arrived {
@@ -46,6 +48,36 @@ proptest! {
             }
             let alike = error(curve.as_ref(), &arrived, &vec![x; k], |x| x * x.sin());
             prop_assert!(alike < 1e-9, "{}: {}", curve.name(), alike);
+        }
+    }
+
+    #[test]
+    fn an_input_whose_own_device_replies_needs_no_estimate(
+        // A single input is what every device is sent.
+        k in 2usize..30, more in 0usize..70, lost in 0usize..10, salt in any::<u64>(),
+    ) {
+        let n = k + more;
+        let arrived = drawn(n, n - lost.min(n - 1), salt);
+        let curves: [Box<dyn Curve>; 2] = [
+            Box::new(Berrut::new(n, k, Placement::AtInputs)),
+            Box::new(Spline::new(n, k, Placement::AtInputs, 0.0, 0.0)),
+        ];
+        for curve in curves {
+            let is_plain = |share: usize, input: usize| {
+                curve.encoder().row(share).enumerate().all(|(at, weight)| {
+                    (weight - f64::from(u8::from(at == input))).abs() < 1e-9
+                })
+            };
+            let decoder = curve.decoder(&arrived);
+            for input in 0..k {
+                let own: Vec<usize> = (0..n).filter(|share| is_plain(*share, input)).collect();
+                prop_assert_eq!(own.len(), 1, "{} has a device at input {}", curve.name(), input);
+                let Some(at) = arrived.iter().position(|share| *share == own[0]) else { continue };
+                for (result, weight) in decoder.row(input).enumerate() {
+                    let want = f64::from(u8::from(result == at));
+                    prop_assert!((weight - want).abs() < 1e-6, "{}: {}", curve.name(), weight);
+                }
+            }
         }
     }
 
@@ -92,8 +124,8 @@ fn the_error_falls_with_more_devices_as_the_papers_say() {
     let slope = |make: &dyn Fn(usize) -> Box<dyn Curve>| {
         (mean(make, 256) / mean(make, 64)).ln() / 4f64.ln()
     };
-    let berrut = slope(&|n| Box::new(Berrut::new(n, 8)));
-    let spline = slope(&|n| Box::new(Spline::new(n, 8, 0.0, 0.0)));
+    let berrut = slope(&|n| Box::new(Berrut::new(n, 8, Placement::Spread)));
+    let spline = slope(&|n| Box::new(Spline::new(n, 8, Placement::Spread, 0.0, 0.0)));
     println!("slopes: Berrut {berrut:.2}, spline {spline:.2}");
     assert!((-4.5..=-1.5).contains(&berrut), "Berrut falls as N^{berrut:.2}");
     assert!(spline <= -3.0, "splines fall as N^{spline:.2}");
@@ -105,7 +137,7 @@ fn signs_alternate_over_the_results_that_came_not_over_the_devices() {
     // them there would be a pole: weights of thousands.
     for lost in 1..63 {
         let arrived: Arrived = (0..64).filter(|share| *share != lost).collect();
-        let decoder = Berrut::new(64, 8).decoder(&arrived);
+        let decoder = Berrut::new(64, 8, Placement::Spread).decoder(&arrived);
         let largest = (0..8).flat_map(|row| decoder.row(row)).fold(0.0, |a: f64, w| a.max(w.abs()));
         assert!(largest < 3.0, "without {lost}: {largest}");
     }
@@ -114,7 +146,7 @@ fn signs_alternate_over_the_results_that_came_not_over_the_devices() {
 #[test]
 fn a_point_that_is_a_device_s_own_takes_that_result() {
     // Odd numbers of both have 0 in common.
-    let curve = Berrut::new(9, 5);
+    let curve = Berrut::new(9, 5, Placement::Spread);
     let weights: Vec<f64> = curve.decoder(&(0..9).collect()).row(2).collect();
     let want: Vec<f64> = (0..9).map(|at| f64::from(u8::from(at == 4))).collect();
     assert_eq!(weights, want);
@@ -122,7 +154,7 @@ fn a_point_that_is_a_device_s_own_takes_that_result() {
 
 #[test]
 fn smoothing_is_chosen_by_foretelling_results_from_each_other() {
-    let (n, curve) = (40, Spline::new(40, 8, 0.0, 0.0));
+    let (n, curve) = (40, Spline::new(40, 8, Placement::Spread, 0.0, 0.0));
     let all: Arrived = (0..n).collect();
     let smooth: Vec<f32> = (0..n).map(|i| (i as f32 / 10.0).sin()).collect();
     let noisy: Vec<f32> = (0..n).map(|i| ((i * 7919 % 101) as f32 / 50.0) - 1.0).collect();

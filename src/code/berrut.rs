@@ -4,7 +4,7 @@
 //! poles, no system to solve. Squared error O(S⁴ N⁻²) for N devices of which S are silent.
 
 use super::Arrived;
-use super::curve::{Curve, devices, inputs};
+use super::curve::{Curve, Placement, devices, inputs};
 use crate::maths::matrix::Matrix;
 
 /// n devices for k inputs.
@@ -16,8 +16,10 @@ pub struct Berrut {
 }
 
 impl Berrut {
-    pub fn new(n: usize, k: usize) -> Self {
-        let (inputs, devices) = (inputs(k), devices(n));
+    /// # Panics
+    /// If n < k and the devices are to stand at the inputs.
+    pub fn new(n: usize, k: usize, placement: Placement) -> Self {
+        let (inputs, devices) = (inputs(k), devices(n, k, placement));
         Self { encoder: weights(&inputs, &devices), inputs, devices }
     }
 }

@@ -36,10 +36,52 @@ pub(super) fn inputs(k: usize) -> Vec<f64> {
     (0..k).rev().map(|j| ((2 * j + 1) as f64 * PI / (2 * k) as f64).cos()).collect()
 }
 
-/// The points of the n devices: Chebyshev's of the second kind, ascending.
-pub(super) fn devices(n: usize) -> Vec<f64> {
-    let last = (n - 1).max(1) as f64;
-    (0..n).rev().map(|i| (i as f64 * PI / last).cos()).collect()
+/// Where on the curve the devices stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// At Chebyshev's points of the second kind, as published: no device computes an input itself.
+    Spread,
+    /// One at each input, which then needs no estimate if it replies; the others between, evenly. What
+    /// a systematic code is to weights. Needs n ≥ k.
+    AtInputs,
+}
+
+/// The points of the n devices, ascending.
+///
+/// # Panics
+/// If there are fewer devices than inputs and they are to stand there.
+pub(super) fn devices(n: usize, k: usize, placement: Placement) -> Vec<f64> {
+    match placement {
+        Placement::Spread => {
+            let last = (n - 1).max(1) as f64;
+            (0..n).rev().map(|i| (i as f64 * PI / last).cos()).collect()
+        }
+        Placement::AtInputs => {
+            assert!(n >= k, "a device at each input");
+            let mut points = inputs(k);
+            points.extend(between(n - k, k));
+            points.sort_by(f64::total_cmp);
+            points
+        }
+    }
+}
+
+/// So many points between the k inputs and outside the outermost, dealt out evenly over the k + 1 gaps.
+fn between(count: usize, k: usize) -> Vec<f64> {
+    let gaps = k + 1;
+    let gap_of = |at: usize| (2 * at + 1) * gaps / (2 * count);
+    // Gaps are even in the angle whose cosine the point is; the two outermost are half as wide.
+    let edge =
+        |gap: usize| ((2 * gap) as f64 - 1.0).clamp(0.0, (2 * k) as f64) * PI / (2 * k) as f64;
+    let point = |at: usize| {
+        let gap = gap_of(at);
+        let (first, all) = (0..count)
+            .filter(|other| gap_of(*other) == gap)
+            .fold((usize::MAX, 0), |(first, all), other| (first.min(other), all + 1));
+        let part = (at - first + 1) as f64 / (all + 1) as f64;
+        (edge(gap) + part * (edge(gap + 1) - edge(gap))).cos()
+    };
+    (0..count).map(point).collect()
 }
 
 /// In which order the inputs of a batch stand along the curve.

@@ -5,7 +5,7 @@
 //! the function bends faster than the devices can follow.
 
 use super::Arrived;
-use super::curve::{Curve, devices, inputs};
+use super::curve::{Curve, Placement, devices, inputs};
 use crate::maths::matrix::Matrix;
 use crate::maths::spline::{leave_one_out, smoother};
 
@@ -19,8 +19,10 @@ pub struct Spline {
 }
 
 impl Spline {
-    pub fn new(n: usize, k: usize, before: f64, after: f64) -> Self {
-        let (inputs, devices) = (inputs(k), devices(n));
+    /// # Panics
+    /// If n < k and the devices are to stand at the inputs.
+    pub fn new(n: usize, k: usize, placement: Placement, before: f64, after: f64) -> Self {
+        let (inputs, devices) = (inputs(k), devices(n, k, placement));
         Self { encoder: smoother(&inputs, &devices, before), inputs, devices, smoothing: after }
     }
 

@@ -6,7 +6,7 @@ use rand_distr::{Distribution, StandardNormal};
 use super::chart::{Axis, Chart, Series};
 use super::trial::{chance, short, slope, survivors};
 use super::{Claim, Finding, Scope, Table};
-use crate::code::{Arrived, Berrut, Curve, Spline};
+use crate::code::{Arrived, Berrut, Curve, Placement, Spline};
 use crate::maths::matrix::Matrix;
 
 const K: usize = 8;
@@ -45,9 +45,11 @@ fn error(make: &dyn Fn(usize) -> Box<dyn Curve>, n: usize, noise: f64, trials: u
 
 pub(super) fn run(scope: &Scope) -> anyhow::Result<Finding> {
     let trials = scope.trials(100, 10);
-    let berrut = |n: usize| -> Box<dyn Curve> { Box::new(Berrut::new(n, K)) };
+    let berrut = |n: usize| -> Box<dyn Curve> { Box::new(Berrut::new(n, K, Placement::Spread)) };
     let spline = |smoothing: f64| {
-        move |n: usize| -> Box<dyn Curve> { Box::new(Spline::new(n, K, 0.0, smoothing)) }
+        move |n: usize| -> Box<dyn Curve> {
+            Box::new(Spline::new(n, K, Placement::Spread, 0.0, smoothing))
+        }
     };
     let over = |make: &dyn Fn(usize) -> Box<dyn Curve>, noise: f64| -> Vec<(f64, f64)> {
         SIZES.iter().map(|n| (*n as f64, error(make, *n, noise, trials))).collect()

@@ -87,6 +87,17 @@ pub(super) fn simulate(setup: &Setup) -> anyhow::Result<Ran> {
 }
 
 impl Ran {
+    pub(super) fn mean(&self) -> f64 {
+        self.latencies.iter().sum::<f64>() / self.latencies.len().max(1) as f64
+    }
+
+    /// The standard deviation of the latencies, in milliseconds.
+    pub(super) fn deviation(&self) -> f64 {
+        let mean = self.mean();
+        let squares = self.latencies.iter().map(|latency| (latency - mean).powi(2));
+        (squares.sum::<f64>() / self.latencies.len().max(1) as f64).sqrt()
+    }
+
     /// The latency that so many of the answered requests did not exceed, in milliseconds.
     pub(super) fn quantile(&self, quantile: f64) -> f64 {
         let at = (quantile * self.latencies.len() as f64).ceil() as usize;
