@@ -22,7 +22,9 @@
 //!                   └──┬───────────┘
 //!                      ▼ next stage … ► answer ► Client compares it with the whole model's
 //!
-//!   every step above ──► Event ──► trace ──► folds ──► text · JSON · verdict
+//!   every step above ──► Event ──► trace ──► folds ──► text · JSON · verdict · the screen's board
+//!
+//!   keys ──► Session ── how far the run may go, and what goes wrong next ──► the run
 //! ```
 //!
 //! A layer `y = W x` is split into k blocks of output rows, the **sources**. A **code** (n, k) mixes
@@ -46,7 +48,7 @@
 //! | 4 | [`plan`] | topology file × model, fault-plan file, all checked | actors, who is alive |
 //! | 5 | [`node`] | supervisor, device, client, chaos: plain structs | actix, clocks, async |
 //! | 6 | [`drive`] | the one actor, the weather, virtual and real time | view |
-//! | 6 | [`view`] | report, verdict, trace and plan as text and data | node, drive |
+//! | 6 | [`view`] | report, verdict, board, trace and plan as text and data | node, drive |
 //! | 7 | [`session`] | a run that is steered: typed faults, branches, recording | screen |
 //! | 7 | [`swarm`] | drawn fleets and misfortune, held to what must always be true | view |
 //! | 7 | [`figures`] | the papers' figures, measured anew | view |
@@ -75,7 +77,9 @@
 //!    are those of the undivided layer through the same kernels.
 //! 10. Serde appears only at the doors: topology, fault plan, event, report.
 //! 11. On one machine the same build, files and seed give the same trace, byte for byte.
-//! 12. A draw of chance depends on the seed and on what it is for, never on how many came before: a
+//! 12. What is typed into a run that goes on is what a plan could have said before: a session, a branch
+//!     of it and the plan written of it are the same run, record for record.
+//! 13. A draw of chance depends on the seed and on what it is for, never on how many came before: a
 //!     run and its twin without faults differ by the faults alone.
 
 pub mod cli;

@@ -244,3 +244,22 @@ fn time_zero_is_a_place_too() {
     assert_eq!(session.branch().moment(), Time::ZERO);
     assert_eq!(session.branch().playhead().board().tally.accepted, 0);
 }
+
+#[test]
+fn a_live_run_is_broken_and_healed_while_it_goes_on() {
+    let topology = root().join("topologies/lenet5.ron").display().to_string();
+    let origin = Origin { topology, ..Origin::default() };
+    let mut session = Session::start(&lenet(400), Clock::Live, None, origin).expect("threads");
+    session.branch_mut().jump(Stop::Request).expect("the run goes on");
+    session.strike("Crash", "pi-2").expect("it can strike");
+    session.branch_mut().jump(Stop::Trouble).expect("the run goes on");
+    session.branch_mut().jump(Stop::Request).expect("the run goes on");
+    assert_eq!(session.branch().playhead().board().devices[1].face(), Face::Dead);
+    session.undo().expect("it is in force");
+    to_the_end(&mut session);
+    session.branch_mut().follow().expect("the run is over");
+    let board = session.branch().playhead().board();
+    assert_eq!((board.tally.answered, board.tally.failed), (400, 0));
+    assert_ne!(board.devices[1].face(), Face::Dead, "it came back");
+    assert!(session.branch().script().was_typed());
+}

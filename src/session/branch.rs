@@ -180,9 +180,12 @@ impl Branch {
         Ok(self.playhead.seek_moment(self.moment)?)
     }
 
-    /// Whether the run has not yet done what it was told.
+    /// Whether the run has not yet done what it was told. In real time it never rests, and says nothing
+    /// of that.
     fn is_busy(&self) -> bool {
-        !self.over && self.engine.as_ref().is_some_and(|engine| engine.said() > self.obeyed)
+        !self.live
+            && !self.over
+            && self.engine.as_ref().is_some_and(|engine| engine.said() > self.obeyed)
     }
 
     /// Waits for a run that is followed and cannot keep up.
