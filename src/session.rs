@@ -212,7 +212,8 @@ impl Session {
             return Err(format!("{planned} is over: it is {}", self.branch().moment()));
         }
         let what = typed.fault.what.to_string();
-        self.change(|script, _| script.add(typed))?;
+        let during = self.branch().scene();
+        self.change(|script, _| script.add(typed, during))?;
         Ok(format!("{what} on {who}"))
     }
 

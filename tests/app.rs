@@ -195,6 +195,26 @@ fn a_fault_is_typed_as_in_a_plan_and_mistakes_are_told_where_they_are_made() {
 }
 
 #[test]
+fn a_filter_leaves_the_events_that_have_its_words() {
+    let mut user = User::before(80, 24);
+    user.press(&["space", "}", "}", "x", "}", "/"]);
+    user.sees("Events");
+    user.press(&["died", "enter"]);
+    user.sees("pi-1 died: crash");
+    user.misses("starts share");
+    user.press(&["esc"]);
+    user.sees("share");
+}
+
+#[test]
+fn a_device_is_told_of_where_there_is_room() {
+    let mut user = User::before(80, 24);
+    user.press(&["space", "}", "}", "j", "enter"]);
+    user.sees("its shares: conv1.1 conv2.1 fc1.1 fc2.1 fc3.1");
+    user.sees("the supervisor holds it healthy");
+}
+
+#[test]
 fn a_form_is_filled_in_with_what_is_usual() {
     let mut user = User::before(120, 40);
     user.press(&["space", "}", "c"]);

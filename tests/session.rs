@@ -87,6 +87,10 @@ fn a_written_session_is_the_same_run_record_for_record() {
     std::fs::write(&path, &text).expect("room on the disk");
     let faults = FaultPlan::read(&path, &LENET).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(faults.faults.len(), 3, "{text}");
+    assert!(
+        text.contains("// request 1 is in ") || text.contains("// request 1 was taken on"),
+        "each is stamped with what was going on:\n{text}"
+    );
     assert!(text.contains("until: "), "what was called off says so:\n{text}");
     let requests = faults.requests.expect("it says how many");
     let again = simulate(&lenet(requests).with_faults(faults.faults));

@@ -107,6 +107,19 @@ impl Branch {
         if self.over { last } else { last.max(self.allowed) }
     }
 
+    /// What is going on: the request in flight and its stage.
+    pub(super) fn scene(&self) -> String {
+        let flight = self.playhead.board().flights.values().next();
+        let at = flight.map(|flight| match flight.round() {
+            Some((stage, _)) => {
+                let stage = self.playhead.header().stage(stage);
+                format!("request {} is in {stage}", flight.request.0)
+            }
+            None => format!("request {} was taken on", flight.request.0),
+        });
+        at.unwrap_or_default()
+    }
+
     /// One record.
     pub(super) fn record(&mut self, at: usize) -> anyhow::Result<Option<Record>> {
         Ok(self.playhead.record(at)?)

@@ -28,7 +28,11 @@ impl Session {
 
     fn text(&self, stage: &Stage, path: &Path, requests: usize, expect: &str) -> String {
         let words = self.branch().script().words();
-        let faults: String = words.map(|words| format!("        {words},\n")).collect();
+        let line = |(words, during): (String, &str)| match during {
+            "" => format!("        {words},\n"),
+            during => format!("        // {during}\n        {words},\n"),
+        };
+        let faults: String = words.map(line).collect();
         let topology = from(path, Path::new(&stage.origin.topology));
         let seed = stage.setup.seed.0;
         let clock = match stage.clock {

@@ -15,6 +15,8 @@ pub struct Script {
 pub(super) struct Entry {
     typed: Typed,
     at: Option<Time>,
+    /// What was going on then.
+    during: String,
     called_off: Option<Time>,
 }
 
@@ -24,6 +26,7 @@ impl Script {
         let entry = |(fault, words): (&Fault, &String)| Entry {
             typed: Typed { fault: fault.clone(), words: words.clone() },
             at: None,
+            during: String::new(),
             called_off: None,
         };
         Self { entries: planned.map(entry).collect() }
@@ -44,12 +47,12 @@ impl Script {
         self.entries.iter().map(|entry| entry.now().fault).collect()
     }
 
-    /// Each fault's words.
-    pub(super) fn words(&self) -> impl Iterator<Item = String> + '_ {
-        self.entries.iter().map(|entry| entry.now().words)
+    /// Each fault's words, and what was going on when it was typed.
+    pub(super) fn words(&self) -> impl Iterator<Item = (String, &str)> + '_ {
+        self.entries.iter().map(|entry| (entry.now().words, entry.during.as_str()))
     }
 
-    pub(super) fn add(&mut self, typed: Typed) {
+    pub(super) fn add(&mut self, typed: Typed, during: String) {
         let at = match typed.fault.trigger {
             Trigger::At(at) => at,
             Trigger::Every(_)
@@ -57,7 +60,7 @@ impl Script {
             | Trigger::OnEvent(_)
             | Trigger::Chance(_) => Time::ZERO,
         };
-        self.entries.push(Entry { typed, at: Some(at), called_off: None });
+        self.entries.push(Entry { typed, at: Some(at), during, called_off: None });
     }
 
     pub(super) fn call_off(&mut self, FaultId(fault): FaultId, from: Time) {

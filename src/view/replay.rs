@@ -181,7 +181,8 @@ fn list(shares: &[usize]) -> String {
     shares.iter().map(usize::to_string).collect::<Vec<_>>().join(" ")
 }
 
-fn standing(standing: Standing) -> &'static str {
+/// What the supervisor thinks, in a word.
+pub fn standing(standing: Standing) -> &'static str {
     match standing {
         Standing::Healthy => "healthy",
         Standing::Slow => "slow",

@@ -70,7 +70,10 @@ impl App {
             Action::LastPanel => self.turn(Panel::ALL.len() - 1),
             Action::Inspect => self.alone = true,
             Action::Back => self.back_out(),
-            Action::Filter => self.prompt(Purpose::Filter, &self.cursor.filter.clone()),
+            Action::Filter => {
+                self.focus = Panel::Events;
+                self.prompt(Purpose::Filter, &self.cursor.filter.clone());
+            }
             Action::Mark => self.mark(),
             Action::Crash => self.strike("Crash"),
             Action::Restart => self.strike("Restart"),

@@ -4,12 +4,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use ratatui::text::{Line, Span as Text};
-use ratatui::widgets::Widget;
+use ratatui::widgets::{Paragraph, Widget, Wrap};
 
 use super::super::look::Tone;
 use super::super::scene::Scene;
 use crate::units::{DeviceId, Span};
 use crate::view::board::{DeviceBoard, Face};
+use crate::view::replay::standing;
+use crate::view::trace::StageHeader;
 
 /// From which width on each column is shown.
 const WITH_JOB: u16 = 34;
@@ -30,6 +32,47 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, to: &mut Buffer) {
         let line = Rect { y: area.y + (row + heading) as u16, height: 1, ..area };
         self::row(scene, measure, DeviceId(id), device, area.width).render(line, to);
     }
+    let used = heading + scene.board.devices.len();
+    if usize::from(area.height) > used + 1 {
+        let skip = (used + 1) as u16;
+        let below = Rect { y: area.y + skip, height: area.height - skip, ..area };
+        let lines = details(scene, scene.cursor.selected());
+        Paragraph::new(lines).wrap(Wrap { trim: true }).render(below, to);
+    }
+}
+
+/// What more there is to know of the selected device, where there is room for it.
+fn details(scene: &Scene<'_>, id: DeviceId) -> Vec<Line<'static>> {
+    let look = scene.look;
+    let Some(device) = scene.board.devices.get(id.0) else { return Vec::new() };
+    let quiet = |text: String| Line::styled(look.text(&text), look.style(Tone::Quiet));
+    let mut lines = vec![
+        Line::styled(scene.header.device(id).to_owned(), look.style(Tone::Title)),
+        quiet(format!(
+            "asked {} times: {} in time, {} late, {} lost",
+            device.tasks, device.arrived, device.late, device.lost
+        )),
+        quiet(format!("the supervisor holds it {}", standing(device.standing))),
+    ];
+    if let Some((at, what)) = &device.last_fault {
+        lines.push(quiet(format!("last fault: {what}, at {at}")));
+    }
+    if let Some(at) = device.caught {
+        lines.push(quiet(format!("last caught with a wrong share at {at}")));
+    }
+    lines.push(quiet(format!("its shares: {}", held(scene, id))));
+    lines
+}
+
+/// The shares a device is to hold, by stage.
+fn held(scene: &Scene<'_>, id: DeviceId) -> String {
+    let of = |stage: &StageHeader| {
+        let shares = stage.shares.iter().enumerate();
+        let mine = shares.filter(|(_, share)| share.holders.contains(&id));
+        let mine: Vec<String> = mine.map(|(share, _)| format!("{}.{share}", stage.name)).collect();
+        mine
+    };
+    scene.header.stages.iter().flat_map(of).collect::<Vec<_>>().join(" ")
 }
 
 /// The row at the top, so that the selected one is in sight.
