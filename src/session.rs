@@ -213,7 +213,7 @@ impl Session {
         }
         let what = typed.fault.what.to_string();
         let during = self.branch().scene();
-        self.change(|script, _| script.add(typed, during))?;
+        self.change(|script, now| script.add(typed, now, during))?;
         Ok(format!("{what} on {who}"))
     }
 

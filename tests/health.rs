@@ -21,6 +21,7 @@ fn fault(what: FaultKind, lasts_ms: f64) -> Fault {
         who: vec![PI_3].into(),
         what,
         lasts,
+        from: None,
         until: None,
     }
 }

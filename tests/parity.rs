@@ -36,7 +36,14 @@ fn dies_in_mid_layer(lasts: Option<Span>) -> Fault {
     let request = RequestId(3);
     let stage = kofn::units::StageId(2);
     let trigger = Trigger::AtStage { request, stage, phase: Phase::FirstReply };
-    Fault { trigger, who: vec![DeviceId(1)].into(), what: FaultKind::Crash, lasts, until: None }
+    Fault {
+        trigger,
+        who: vec![DeviceId(1)].into(),
+        what: FaultKind::Crash,
+        lasts,
+        from: None,
+        until: None,
+    }
 }
 
 #[test]

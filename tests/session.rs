@@ -71,6 +71,9 @@ fn a_written_session_is_the_same_run_record_for_record() {
     for (who, what) in [
         ("pi-2", "Slow(by: 20)"),
         ("pi-4", "(what: Crash, lasts: \"9ms\")"),
+        ("pi-5", "(at: Every(\"3ms\"), what: Freeze, lasts: \"1ms\")"),
+        ("pi-3", "(at: Chance(0.2), what: Restart)"),
+        ("pi-2", "(at: OnEvent(Ended(4)), what: Crash, lasts: \"2ms\")"),
         ("pi-1", "Corrupt(how: Scale(1.5))"),
     ] {
         session.branch_mut().jump(Stop::Request).expect("the run goes on");
@@ -86,7 +89,7 @@ fn a_written_session_is_the_same_run_record_for_record() {
     let text = session.as_fault_plan(&path).expect("it can be written");
     std::fs::write(&path, &text).expect("room on the disk");
     let faults = FaultPlan::read(&path, &LENET).unwrap_or_else(|problems| panic!("{problems}"));
-    assert_eq!(faults.faults.len(), 3, "{text}");
+    assert_eq!(faults.faults.len(), 6, "{text}");
     assert!(
         text.contains("// request 1 is in ") || text.contains("// request 1 was taken on"),
         "each is stamped with what was going on:\n{text}"

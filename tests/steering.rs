@@ -39,7 +39,7 @@ fn fault(kind: u8, device: usize, at: u64) -> Fault {
         _ => FaultKind::Slow(Slow { by: 30.0 }),
     };
     let who = vec![DeviceId(device)].into();
-    Fault { trigger: Trigger::At(Time(at)), who, what, lasts: None, until: None }
+    Fault { trigger: Trigger::At(Time(at)), who, what, lasts: None, from: None, until: None }
 }
 
 fn lenet() -> Arc<Plan> {

@@ -13,7 +13,7 @@ use super::helm::{Command, Leave, Rudder, obey};
 use super::run::{Coming, Finished, Life, Pace, Run, Watch};
 use crate::fault::{Cost, Way};
 use crate::node::{Job, Output};
-use crate::plan::{Fault, Trigger};
+use crate::plan::Trigger;
 use crate::units::{Bytes, DeviceId, Span, Time};
 
 /// Runs in real time.
@@ -74,8 +74,9 @@ async fn next(commands: &mut Option<UnboundedReceiver<Command>>) -> Option<Comma
 /// In real time what is said takes effect now.
 fn at_once(command: Command, now: Time) -> Command {
     match command {
-        Command::Plan(Fault { trigger: Trigger::At(_), who, what, lasts, until }) => {
-            Command::Plan(Fault { trigger: Trigger::At(now), who, what, lasts, until })
+        Command::Plan(mut fault) if matches!(fault.trigger, Trigger::At(_)) => {
+            fault.trigger = Trigger::At(now);
+            Command::Plan(fault)
         }
         Command::CallOff { fault, .. } => Command::CallOff { fault, from: now },
         other @ (Command::Plan(_) | Command::Until(_) | Command::Next) => other,

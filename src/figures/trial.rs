@@ -54,6 +54,7 @@ pub(super) fn dead(plan: &Plan, name: &str) -> anyhow::Result<Fault> {
         who,
         what: FaultKind::Crash,
         lasts: None,
+        from: None,
         until: None,
     })
 }
@@ -61,7 +62,14 @@ pub(super) fn dead(plan: &Plan, name: &str) -> anyhow::Result<Fault> {
 /// Every device, from the start: this.
 pub(super) fn everywhere(plan: &Plan, what: FaultKind) -> Fault {
     let who: Vec<DeviceId> = (0..plan.devices.len()).map(DeviceId).collect();
-    Fault { trigger: Trigger::At(Time::ZERO), who: who.into(), what, lasts: None, until: None }
+    Fault {
+        trigger: Trigger::At(Time::ZERO),
+        who: who.into(),
+        what,
+        lasts: None,
+        from: None,
+        until: None,
+    }
 }
 
 pub(super) fn simulate(setup: &Setup) -> anyhow::Result<Ran> {

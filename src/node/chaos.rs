@@ -43,7 +43,10 @@ impl Chaos {
     fn plan(&self, now: Time, id: FaultId, out: &mut Effects) {
         match self.faults[id.0].0.trigger {
             Trigger::At(at) => out.wake(at, Timer::FaultBegins(id)),
-            Trigger::Every(period) => out.wake(now + period, Timer::FaultBegins(id)),
+            Trigger::Every(period) => {
+                let from = self.faults[id.0].0.from.unwrap_or(now);
+                out.wake(from + period, Timer::FaultBegins(id));
+            }
             Trigger::AtStage { .. } | Trigger::OnEvent(_) | Trigger::Chance(_) => {}
         }
     }
@@ -118,8 +121,11 @@ impl Chaos {
         }
     }
 
-    fn fires(&self, id: usize, event: &Event) -> bool {
+    fn fires(&self, now: Time, id: usize, event: &Event) -> bool {
         let (fault, course) = &self.faults[id];
+        if fault.from.is_some_and(|from| now < from) {
+            return false;
+        }
         match (&fault.trigger, event) {
             (Trigger::Chance(p), Event::Scattered { request, stage, attempt: 0, .. }) => {
                 let ids = [id as u64, request.0 as u64, stage.0 as u64];
@@ -159,7 +165,7 @@ impl Node for Chaos {
             Input::Wake(timer) => self.wake(now, timer, out),
             Input::Saw(event) => {
                 for id in 0..self.faults.len() {
-                    if self.fires(id, &event) {
+                    if self.fires(now, id, &event) {
                         self.strike(now, FaultId(id), out);
                     }
                 }

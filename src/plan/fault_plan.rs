@@ -39,6 +39,8 @@ struct FaultFile {
     #[serde(default)]
     lasts: Option<Span>,
     #[serde(default)]
+    from: Option<Time>,
+    #[serde(default)]
     until: Option<Time>,
 }
 
@@ -64,6 +66,8 @@ pub struct Fault {
     pub what: FaultKind,
     /// How long it lasts; for ever if nothing is said. A crash that ends is a restart.
     pub lasts: Option<Span>,
+    /// From when on its trigger is looked at; from the beginning if nothing is said.
+    pub from: Option<Time>,
     /// From when on it strikes no more, and is over if it is in force.
     pub until: Option<Time>,
 }
@@ -137,7 +141,14 @@ impl Check<'_> {
             let message = format!("until {until} it cannot strike at {at}");
             self.problem(&field("until"), message, "give a later moment");
         }
-        Some(Fault { trigger: trigger?, who: who?, what, lasts: file.lasts, until: file.until })
+        Some(Fault {
+            trigger: trigger?,
+            who: who?,
+            what,
+            lasts: file.lasts,
+            from: file.from,
+            until: file.until,
+        })
     }
 
     fn or_report<T>(&mut self, path: &[To<'_>], loaded: Result<T, Refusal>) -> Option<T> {

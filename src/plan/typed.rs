@@ -61,8 +61,8 @@ impl Typed {
 }
 
 /// A whole fault from what was typed.
-fn completed(typed: &str, at: Time, who: &str) -> String {
-    let at = format!("at: At(\"{}ns\")", at.0);
+fn completed(typed: &str, now: Time, who: &str) -> String {
+    let at = format!("at: At(\"{}ns\")", now.0);
     if !typed.starts_with('(') {
         return format!("({at}, who: \"{who}\", what: {typed})");
     }
@@ -73,6 +73,12 @@ fn completed(typed: &str, at: Time, who: &str) -> String {
     }
     if tree.at(&[To::Field("who")]).is_none() {
         front += &format!("who: \"{who}\", ");
+    }
+    // A trigger that looks at the past must not: in a plan it would have struck before it was typed.
+    let later =
+        tree.at(&[To::Field("at")]).is_some_and(|at| !typed[at.span.clone()].starts_with("At("));
+    if later && tree.at(&[To::Field("from")]).is_none() {
+        front += &format!("from: \"{}ns\", ", now.0);
     }
     format!("({front}{}", &typed[1..])
 }

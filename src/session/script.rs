@@ -52,14 +52,8 @@ impl Script {
         self.entries.iter().map(|entry| (entry.now().words, entry.during.as_str()))
     }
 
-    pub(super) fn add(&mut self, typed: Typed, during: String) {
-        let at = match typed.fault.trigger {
-            Trigger::At(at) => at,
-            Trigger::Every(_)
-            | Trigger::AtStage { .. }
-            | Trigger::OnEvent(_)
-            | Trigger::Chance(_) => Time::ZERO,
-        };
+    pub(super) fn add(&mut self, typed: Typed, now: Time, during: String) {
+        let at = if let Trigger::At(at) = typed.fault.trigger { at } else { now };
         self.entries.push(Entry { typed, at: Some(at), during, called_off: None });
     }
 

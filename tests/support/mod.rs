@@ -47,6 +47,7 @@ pub(crate) fn dead_from_the_start(device: usize) -> Fault {
         who,
         what: FaultKind::Crash,
         lasts: None,
+        from: None,
         until: None,
     }
 }
