@@ -1,7 +1,7 @@
 //! The doing: hosts nodes as actors, carries out their effects, and keeps the clock.
 //!
-//! Two drivers run the same nodes: [`simulated`] in virtual time, exact to the nanosecond and equal
-//! byte for byte from run to run; [`live`] in real time, with jobs on a pool of threads. All
+//! Two drivers run the same nodes: `simulated` in virtual time, exact to the nanosecond and equal
+//! byte for byte from run to run; `live` in real time, with jobs on a pool of threads. All
 //! misfortune is in the weather, between the nodes: no node knows that it is slow.
 
 mod helm;
