@@ -27,7 +27,8 @@ const WAYS: usize = 4;
 /// In parts of the largest number of an output. Sums here have less than two hundred terms.
 const TOLERANCE: f64 = 1e-5;
 
-/// Five devices; layers with less than `local_below` of work stay with the supervisor.
+/// Five devices; layers with less than `local_below` of work stay with the supervisor. Each share is
+/// checked by itself: where no time passes nobody can wait for one more than needed.
 fn plan(graph: &Graph, form: Form, local_below: &str) -> Result<Arc<Plan>, String> {
     let folder = tempfile::tempdir().expect("a place for files");
     let network = Network::open(&graph.write(form, folder.path())).map_err(|why| why.0)?;
@@ -48,7 +49,7 @@ fn plan(graph: &Graph, form: Form, local_below: &str) -> Result<Arc<Plan>, Strin
             stages: [{stages}],
             inputs: Random(count: 1),
             requests: 1,
-            policy: (local_below: "{local_below}"),
+            policy: (local_below: "{local_below}", verify: Always),
         )"#
     );
     let file = folder.path().join("forms.ron");
