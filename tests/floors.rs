@@ -35,6 +35,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio", &["drive"]),
     ("rayon", &["drive"]),
     ("gemm", &["maths"]),
+    ("pulp", &["maths"]),
     ("nalgebra", &["maths"]),
     ("ron", &["plan"]),
     ("clap", &["cli"]),
