@@ -52,6 +52,7 @@
 //! | 7 | [`session`] | a run that is steered: typed faults, branches, recording | screen |
 //! | 7 | [`swarm`] | drawn fleets and misfortune, held to what must always be true | view |
 //! | 7 | [`figures`] | the papers' figures, measured anew | view |
+//! | 7 | [`advise`] | how to run a model on a fleet: offers, estimates, trials | files, screen |
 //! | 8 | [`screen`] | panels, keys, the terminal | drive, node |
 //! | 9 | [`cli`] | one short file a command | – |
 //!
@@ -82,6 +83,7 @@
 //! 13. A draw of chance depends on the seed and on what it is for, never on how many came before: a
 //!     run and its twin without faults differ by the faults alone.
 
+pub mod advise;
 pub mod cli;
 pub mod code;
 pub mod drive;

@@ -5,6 +5,7 @@
 
 mod build;
 mod codes;
+mod draft;
 mod expectation;
 mod fault_plan;
 mod inputs;
@@ -21,6 +22,7 @@ pub mod typed;
 use std::sync::Arc;
 
 pub use codes::CodeFile;
+pub use draft::{Draft, Part, Way};
 pub use expectation::{Bound, Expectation, Expected, Percentile, Window};
 pub use fault_plan::{Fault, FaultPlan};
 pub use inputs::Input;
@@ -41,7 +43,7 @@ pub struct Plan {
     pub name: String,
     pub network: Arc<Network>,
     /// The model in one piece: the truth.
-    pub whole: Whole,
+    pub whole: Arc<Whole>,
     pub supervisor: Machine,
     pub devices: Vec<Device>,
     pub stages: Vec<Stage>,

@@ -86,6 +86,33 @@ impl Job {
         }
     }
 
+    /// The request it is for, and numbers that tell what it does: the same for every request.
+    pub fn of_request(&self) -> (u64, [u64; 3]) {
+        match self {
+            Self::Share { ticket, .. } => {
+                let [request, stage, share, _] = ticket.identity();
+                (request, [1, stage, share])
+            }
+            Self::Decode { round, .. } => (round.request.0 as u64, [2, round.stage.0 as u64, 0]),
+            Self::Local { request, step, .. } => (request.0 as u64, [3, *step as u64, 0]),
+        }
+    }
+
+    /// What it gives, if that is known to be these tensors.
+    pub fn that_gave(&self, tensors: Vec<Tensor>) -> Output {
+        match self {
+            Self::Share { ticket, .. } => Output::Share { ticket: *ticket, result: Ok(tensors) },
+            Self::Decode { round, .. } => {
+                let outcome = tensors.into_iter().next();
+                let nothing = || Undecoded::Broken("nothing was decoded".to_owned());
+                Output::Decoded { round: *round, outcome: outcome.ok_or_else(nothing) }
+            }
+            Self::Local { request, step, .. } => {
+                Output::Local { request: *request, step: *step, outputs: Ok(tensors) }
+            }
+        }
+    }
+
     /// What a job gives that panics.
     pub fn broken(&self) -> Output {
         let why = || "the job panicked".to_owned();
@@ -113,6 +140,19 @@ impl Job {
                 let outputs = segment.run(&inputs).map_err(|error| error.to_string());
                 Output::Local { request, step, outputs }
             }
+        }
+    }
+}
+
+impl Output {
+    /// What was computed, if the job went well.
+    pub fn tensors(&self) -> Option<Vec<Tensor>> {
+        match self {
+            Self::Share { result, .. } => result.as_ref().ok().cloned(),
+            Self::Decoded { outcome, .. } => {
+                outcome.as_ref().ok().map(|tensor| vec![tensor.clone()])
+            }
+            Self::Local { outputs, .. } => outputs.as_ref().ok().cloned(),
         }
     }
 }
