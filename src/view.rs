@@ -13,6 +13,7 @@ pub mod plan_table;
 pub mod playhead;
 pub mod replay;
 pub mod report;
+pub mod splits;
 pub mod swarm;
 pub mod tape;
 pub mod text;

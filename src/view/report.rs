@@ -296,6 +296,7 @@ impl Fold {
             | Event::Enough { .. }
             | Event::DeadlinePassed { .. }
             | Event::LocalRan { .. }
+            | Event::Encoded { .. }
             | Event::Deployed { .. }
             | Event::Judgement { .. }
             | Event::Caught { .. }
