@@ -21,6 +21,7 @@ use kofn::node::{Job, RoundId};
 use kofn::plan::{CodedLayer, Plan, Problems, Share, StageWork, Verify};
 use kofn::units::{Bytes, DeviceId, Flops, RequestId, StageId};
 use kofn::view::plan_table::PlanView;
+use kofn::view::report::Report;
 use ndarray::IxDyn;
 use proptest::prelude::*;
 use support::{answers, count, dead_from_the_start, plan, setup, simulate, topology};
@@ -274,6 +275,9 @@ fn strips_are_coded_before_they_are_sent_and_that_takes_the_supervisors_time() {
     assert_eq!(scattered - accepted, took);
     let encoded = count(&trace, |event| matches!(event, Event::Encoded { .. }));
     assert_eq!(encoded, 2, "once a convolution");
+    let report = Report::new(&plan, 1, &[], &trace, None);
+    assert_eq!(report.stages[0].encode_ms_mean, took.as_millis());
+    assert_eq!(report.stages[2].encode_ms_mean, 0.0, "dense layers are coded beforehand");
 }
 
 #[test]

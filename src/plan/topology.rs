@@ -42,6 +42,8 @@ pub enum ModelFile {
 pub enum ArchitectureFile {
     AlexNet,
     Vgg16,
+    /// With a sixteenth of the channels.
+    Vgg16Narrow,
 }
 
 #[derive(Clone, Debug, Deserialize)]
