@@ -48,6 +48,13 @@ pub enum Proof {
 pub enum Event {
     /// A request was taken on; from here on it ends exactly once.
     Accepted { request: RequestId },
+    /// The supervisor coded a stage's input; its round begins.
+    Encoded {
+        request: RequestId,
+        stage: StageId,
+        #[serde(deserialize_with = "Span::counted")]
+        took: Span,
+    },
     /// A round began, or was tried again: shares were asked of devices.
     Scattered { request: RequestId, stage: StageId, attempt: u32, asked: Vec<(usize, DeviceId)> },
     /// A device began to compute a share.
@@ -162,6 +169,7 @@ impl Event {
     pub fn request(&self) -> Option<RequestId> {
         match self {
             Self::Accepted { request }
+            | Self::Encoded { request, .. }
             | Self::Scattered { request, .. }
             | Self::Started { request, .. }
             | Self::Arrived { request, .. }
@@ -190,7 +198,8 @@ impl Event {
     /// The stage it is about.
     pub fn stage(&self) -> Option<StageId> {
         match self {
-            Self::Scattered { stage, .. }
+            Self::Encoded { stage, .. }
+            | Self::Scattered { stage, .. }
             | Self::Started { stage, .. }
             | Self::Arrived { stage, .. }
             | Self::Late { stage, .. }
@@ -231,6 +240,7 @@ impl Event {
             | Self::DeadlinePassed { missing: shares, .. }
             | Self::Doubted { arrived: shares, .. } => shares.clone(),
             Self::Accepted { .. }
+            | Self::Encoded { .. }
             | Self::LocalRan { .. }
             | Self::Answered { .. }
             | Self::Failed { .. }
@@ -262,6 +272,7 @@ impl Event {
             | Self::Judgement { device, .. }
             | Self::Caught { device, .. } => vec![*device],
             Self::Accepted { .. }
+            | Self::Encoded { .. }
             | Self::Enough { .. }
             | Self::Decoded { .. }
             | Self::DeadlinePassed { .. }

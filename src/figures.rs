@@ -16,6 +16,7 @@ mod cdc_fig2;
 mod cdc_recovery;
 mod cdc_two;
 pub mod chart;
+mod cocoi;
 mod letcc_models;
 mod letcc_rate;
 mod parm_tail;
@@ -84,6 +85,7 @@ pub const ALL: &[Figure] = &[
     Figure { id: "approxifer", source: "Soleymani et al. 2022", run: approxifer::run },
     Figure { id: "sazd-numerics", source: "Dai et al. 2020, 2023", run: sazd_numerics::run },
     Figure { id: "polar", source: "Bartan, Pilanci 2023", run: polar::run },
+    Figure { id: "cocoi", source: "Liu et al. 2025", run: cocoi::run },
     Figure { id: "parm-tail", source: "Kosaian et al. 2019", run: parm_tail::run },
 ];
 

@@ -33,6 +33,10 @@
 //! code) mix back to the results of the sources; bias and activation follow after that. Nothing is
 //! decoded when the plain shares come first: their results are read where they lie.
 //!
+//! A convolution is linear in its input too. If the topology says `split: Spatial`, the sources are strips
+//! of its input, which the supervisor mixes for every request, and every device holds all its weights;
+//! what they reply is decoded in the same way.
+//!
 //! # Floors
 //!
 //! Imports point down only; `tests/floors.rs` holds this table against the source.

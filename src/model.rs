@@ -18,6 +18,7 @@ pub mod probe;
 mod segment;
 pub mod sketch;
 mod sound;
+pub mod strips;
 pub mod synthetic;
 pub mod witness;
 

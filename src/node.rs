@@ -26,6 +26,7 @@ pub use client::{Case, Client, Schedule};
 pub use deployment::Deployment;
 pub use device::Device;
 pub use job::{Job, Output, Undecoded};
+pub use round::Tasks;
 pub use supervisor::Supervisor;
 pub use verify::{Check, Witnesses};
 
@@ -191,7 +192,7 @@ impl Message {
             | Self::Task(_, x)
             | Self::Reply(_, Ok(x)) => numbers(x),
             Self::Deploy { shares, .. } => {
-                shares.iter().map(|(_, _, share)| share.weight_bytes().0).sum()
+                Share::bytes_held(shares.iter().map(|(_, _, share)| share.as_ref())).0
             }
             Self::Answer(_, Err(_))
             | Self::Reply(_, Err(_))

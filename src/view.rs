@@ -14,6 +14,7 @@ pub mod plan_table;
 pub mod playhead;
 pub mod replay;
 pub mod report;
+pub mod splits;
 pub mod swarm;
 pub mod tape;
 pub mod text;

@@ -1,4 +1,5 @@
-//! PyTorch's own one-layer cases give PyTorch's numbers on a coded fleet, whichever device is lost.
+//! PyTorch's own one-layer cases give PyTorch's numbers on a coded fleet, whichever device is lost and
+//! however convolutions are split.
 //!
 //! `conformance.txt` says how each of them fares; `KOFN_BLESS=1` writes it anew.
 
@@ -70,11 +71,16 @@ fn verdict(case: &Path) -> Verdict {
         Ok(network) => network,
         Err(why) => return Verdict::Unsupported(on_any_machine(&why.0, &model)),
     };
-    let plan = plan(&model, &network);
-    match (0..DEVICES).try_for_each(|lost| run_without(DeviceId(lost), &plan, case)) {
+    let run = |split: &str| {
+        let plan = plan(&model, &network, split);
+        let lose = |lost| run_without(DeviceId(lost), &plan, case);
+        (0..DEVICES).try_for_each(lose).map_err(|why| format!("split by {split}: {why}"))?;
+        Ok(plan)
+    };
+    match run("Spatial").and_then(|_| run("Output")) {
         Err(why) => Verdict::Wrong(why),
-        Ok(()) if plan.stages.is_empty() => Verdict::Local,
-        Ok(()) => {
+        Ok(plan) if plan.stages.is_empty() => Verdict::Local,
+        Ok(plan) => {
             let code = |stage: &Stage| (stage.code.shares(), stage.code.sources());
             let mut codes: Vec<_> = plan.stages.iter().map(code).collect();
             codes.sort_unstable();
@@ -90,7 +96,7 @@ fn on_any_machine(why: &str, model: &Path) -> String {
 }
 
 /// A plan that codes every linear layer which has at least two rows to tell apart.
-fn plan(model: &Path, network: &Network) -> Arc<Plan> {
+fn plan(model: &Path, network: &Network, split: &str) -> Arc<Plan> {
     let narrow = network.layers.iter().filter(|layer| (2..WAYS).contains(&layer.op.rows));
     let stages: String = narrow
         .map(|layer| (&layer.name, layer.op.rows))
@@ -104,7 +110,7 @@ fn plan(model: &Path, network: &Network) -> Arc<Plan> {
                 name: "pi", count: {DEVICES}, speed: "1GFLOP/s", memory: "1GB",
                 latency: Constant("1ms"), bandwidth: "1Gbit/s",
             )],
-            coding: (code: Mds(n: {}, k: {WAYS}), on: ["pi"]),
+            coding: (code: Mds(n: {}, k: {WAYS}), split: {split}, on: ["pi"]),
             stages: [{stages}],
             inputs: Random(count: 1),
             requests: 1,

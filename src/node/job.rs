@@ -13,6 +13,8 @@ use crate::units::{Bytes, Flops, RequestId};
 
 #[derive(Clone, Debug)]
 pub enum Job {
+    /// The supervisor mixes strips of a stage's input, before it asks for anything.
+    Encode { round: RoundId, layer: Arc<CodedLayer>, input: Tensor },
     /// A device computes its share.
     Share { ticket: Ticket, share: Arc<Share>, inputs: Vec<Tensor> },
     /// The supervisor rebuilds a layer's output from the results in hand.
@@ -30,9 +32,24 @@ pub enum Job {
 /// What a job gives; an `Err` says what broke.
 #[derive(Debug)]
 pub enum Output {
-    Share { ticket: Ticket, result: Result<Vec<Tensor>, String> },
-    Decoded { round: RoundId, outcome: Result<Tensor, Undecoded> },
-    Local { request: RequestId, step: usize, outputs: Result<Vec<Tensor>, String> },
+    /// What the holder of each share is to be sent.
+    Encoded {
+        round: RoundId,
+        tasks: Result<Vec<Tensor>, String>,
+    },
+    Share {
+        ticket: Ticket,
+        result: Result<Vec<Tensor>, String>,
+    },
+    Decoded {
+        round: RoundId,
+        outcome: Result<Tensor, Undecoded>,
+    },
+    Local {
+        request: RequestId,
+        step: usize,
+        outputs: Result<Vec<Tensor>, String>,
+    },
 }
 
 /// Why a round that had shares enough gave nothing.
@@ -49,6 +66,7 @@ pub enum Undecoded {
 impl Job {
     pub fn work(&self) -> Flops {
         match self {
+            Self::Encode { layer, .. } => layer.input_encode_work(),
             Self::Share { share, .. } => share.work(),
             Self::Decode { layer, decoder, results, check, .. } => {
                 let mixing = Flops((2 * decoder.terms() * layer.cell_len()) as u64);
@@ -61,6 +79,7 @@ impl Job {
     /// The memory it must read and write.
     pub fn traffic(&self) -> Bytes {
         match self {
+            Self::Encode { layer, .. } => layer.input_encode_traffic(),
             Self::Share { share, inputs, .. } => {
                 let read: usize = inputs.iter().map(|x| 4 * x.len()).sum();
                 share.weight_bytes() + share.result_bytes() + Bytes(read as u64)
@@ -83,6 +102,7 @@ impl Job {
             }
             Self::Decode { round, .. } => [2, round.request.0 as u64, round.stage.0 as u64, 0, 0],
             Self::Local { request, step, .. } => [3, request.0 as u64, *step as u64, 0, 0],
+            Self::Encode { round, .. } => [4, round.request.0 as u64, round.stage.0 as u64, 0, 0],
         }
     }
 
@@ -117,6 +137,7 @@ impl Job {
     pub fn broken(&self) -> Output {
         let why = || "the job panicked".to_owned();
         match self {
+            Self::Encode { round, .. } => Output::Encoded { round: *round, tasks: Err(why()) },
             Self::Share { ticket, .. } => Output::Share { ticket: *ticket, result: Err(why()) },
             Self::Decode { round, .. } => {
                 Output::Decoded { round: *round, outcome: Err(Undecoded::Broken(why())) }
@@ -129,6 +150,9 @@ impl Job {
 
     pub fn run(self) -> Output {
         match self {
+            Self::Encode { round, layer, input } => {
+                Output::Encoded { round, tasks: Ok(layer.encode_input(&input)) }
+            }
             Self::Share { ticket, share, inputs } => {
                 Output::Share { ticket, result: share.run(&inputs) }
             }

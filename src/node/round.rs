@@ -8,6 +8,25 @@ use crate::code::{Arrived, Decoder};
 use crate::maths::Tensor;
 use crate::units::{DeviceId, Time};
 
+/// What the holders of a round's shares are sent.
+#[derive(Clone, Debug)]
+pub enum Tasks {
+    /// The stage's inputs, to all of them.
+    Alike(Vec<Tensor>),
+    /// To each its own: shares of the input.
+    Own(Vec<Vec<Tensor>>),
+}
+
+impl Tasks {
+    /// What the holder of a share is sent.
+    pub fn of(&self, share: usize) -> &[Tensor] {
+        match self {
+            Self::Alike(inputs) => inputs,
+            Self::Own(inputs) => &inputs[share],
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Round {
     pub(super) id: RoundId,
@@ -16,8 +35,8 @@ pub(super) struct Round {
     pub(super) attempt: u32,
     /// When the last of the policy's tries so far is over.
     pub(super) until: Time,
-    /// The round's input, kept for asking again.
-    pub(super) inputs: Vec<Tensor>,
+    /// Kept for asking again.
+    pub(super) tasks: Tasks,
     /// Set once the shares in hand suffice: the round is decided.
     pub(super) decoder: Option<Arc<Decoder>>,
     /// Whether spare holders were asked before the deadline.
@@ -28,13 +47,13 @@ pub(super) struct Round {
 }
 
 impl Round {
-    pub(super) fn new(id: RoundId, now: Time, shares: usize, inputs: Vec<Tensor>) -> Self {
+    pub(super) fn new(id: RoundId, now: Time, shares: usize, tasks: Tasks) -> Self {
         Self {
             id,
             began: now,
             attempt: 0,
             until: now,
-            inputs,
+            tasks,
             decoder: None,
             hedged: false,
             asked: vec![Vec::new(); shares],

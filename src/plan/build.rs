@@ -148,6 +148,7 @@ fn network(source: &Source, file: &ModelFile) -> Result<Network, String> {
             let architecture = match architecture {
                 ArchitectureFile::AlexNet => Architecture::AlexNet,
                 ArchitectureFile::Vgg16 => Architecture::Vgg16,
+                ArchitectureFile::Vgg16Narrow => Architecture::Vgg16Narrow,
             };
             architecture.network(Seed(*seed))
         }

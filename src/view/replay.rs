@@ -83,6 +83,7 @@ fn sign(event: &Event) -> char {
         | Event::Decoded { .. }
         | Event::DeadlinePassed { .. }
         | Event::LocalRan { .. }
+        | Event::Encoded { .. }
         | Event::Answered { .. }
         | Event::Failed { .. }
         | Event::Judged { .. }
@@ -97,6 +98,9 @@ pub fn words(header: &Header, event: &Event) -> String {
     let of = |stage: &StageId| header.stage(*stage);
     match event {
         Event::Accepted { .. } => "accepted".to_owned(),
+        Event::Encoded { stage, took, .. } => {
+            format!("{}: its input is coded in {took}", of(stage))
+        }
         Event::Scattered { stage, attempt, asked, .. } => {
             let again = if *attempt > 0 { format!(", try {}", attempt + 1) } else { String::new() };
             format!("{}: {} shares asked for{again}", of(stage), asked.len())

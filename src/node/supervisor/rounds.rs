@@ -41,12 +41,12 @@ impl Supervisor {
     fn ask(&mut self, now: Time, id: RoundId, asked: Vec<(usize, DeviceId)>, out: &mut Effects) {
         let RoundId { request, stage } = id;
         let Some(round) = self.round(id) else { return };
-        let (attempt, inputs) = (round.attempt, round.inputs.clone());
+        let (attempt, tasks) = (round.attempt, round.tasks.clone());
         asked.iter().for_each(|(share, device)| round.ask(*share, *device));
         for (share, device) in &asked {
             let ticket = Ticket { round: id, share: *share, attempt };
             self.health.asked(now, *device, ticket);
-            out.send(NodeId::Device(*device), Message::Task(ticket, inputs.clone()));
+            out.send(NodeId::Device(*device), Message::Task(ticket, tasks.of(*share).to_vec()));
         }
         out.note(Event::Scattered { request, stage, attempt, asked });
     }
@@ -169,7 +169,7 @@ impl Supervisor {
         let Some(round) = self.round(id) else { return false };
         let (arrived, awaited) = (round.arrived(), round.awaited());
         let (after, results) = (now - round.began, round.results.clone());
-        let inputs = round.inputs.clone();
+        let tasks = round.tasks.clone();
         let Ok(decoder) = self.decoders[stage.0].decoder(&arrived) else { return false };
         if decoder.condition > plan.policy.worst_condition {
             return false;
@@ -192,7 +192,7 @@ impl Supervisor {
         out.note(Event::Enough { request, stage, arrived, after, without });
         match &plan.stages[stage.0].work {
             StageWork::Layer(layer) => {
-                let check = self.deployment.check(stage, &plan.stages[stage.0], &inputs);
+                let check = self.deployment.check(stage, &plan.stages[stage.0], &tasks);
                 let layer = layer.clone();
                 out.work(Job::Decode { round: id, layer, decoder, results, check });
             }
