@@ -43,11 +43,43 @@ pub enum Proof {
     Surplus,
 }
 
+/// What a result is worth; of several the last of these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Worth {
+    /// That of the undivided model, to rounding.
+    #[default]
+    Exact,
+    /// Read off a curve through the results of a batch.
+    Approximate,
+    /// Guessed from fewer shares than are needed.
+    Estimate,
+}
+
+impl Worth {
+    pub fn is_exact(&self) -> bool {
+        *self == Self::Exact
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event")]
 pub enum Event {
     /// A request was taken on; from here on it ends exactly once.
     Accepted { request: RequestId },
+    /// Requests at the same stage were gathered into a batch and their inputs mixed: its round is that of
+    /// the first of them, under whose name everything about it is told.
+    Gathered {
+        request: RequestId,
+        stage: StageId,
+        requests: Vec<RequestId>,
+        /// How long the first waited for the others.
+        #[serde(deserialize_with = "Span::counted")]
+        waited: Span,
+        /// How long mixing took.
+        #[serde(deserialize_with = "Span::counted")]
+        took: Span,
+    },
     /// A round began, or was tried again: shares were asked of devices.
     Scattered { request: RequestId, stage: StageId, attempt: u32, asked: Vec<(usize, DeviceId)> },
     /// A device began to compute a share.
@@ -89,6 +121,8 @@ pub enum Event {
         condition: f64,
         #[serde(deserialize_with = "Span::counted")]
         took: Span,
+        #[serde(default, skip_serializing_if = "Worth::is_exact")]
+        worth: Worth,
     },
     /// A round's deadline passed with too few shares.
     DeadlinePassed { request: RequestId, stage: StageId, attempt: u32, missing: Vec<usize> },
@@ -104,6 +138,8 @@ pub enum Event {
         request: RequestId,
         #[serde(deserialize_with = "Span::counted")]
         latency: Span,
+        #[serde(default, skip_serializing_if = "Worth::is_exact")]
+        worth: Worth,
     },
     /// A request ended without an answer, and says why.
     Failed {
@@ -162,6 +198,7 @@ impl Event {
     pub fn request(&self) -> Option<RequestId> {
         match self {
             Self::Accepted { request }
+            | Self::Gathered { request, .. }
             | Self::Scattered { request, .. }
             | Self::Started { request, .. }
             | Self::Arrived { request, .. }
@@ -190,7 +227,8 @@ impl Event {
     /// The stage it is about.
     pub fn stage(&self) -> Option<StageId> {
         match self {
-            Self::Scattered { stage, .. }
+            Self::Gathered { stage, .. }
+            | Self::Scattered { stage, .. }
             | Self::Started { stage, .. }
             | Self::Arrived { stage, .. }
             | Self::Late { stage, .. }
@@ -231,6 +269,7 @@ impl Event {
             | Self::DeadlinePassed { missing: shares, .. }
             | Self::Doubted { arrived: shares, .. } => shares.clone(),
             Self::Accepted { .. }
+            | Self::Gathered { .. }
             | Self::LocalRan { .. }
             | Self::Answered { .. }
             | Self::Failed { .. }
@@ -262,6 +301,7 @@ impl Event {
             | Self::Judgement { device, .. }
             | Self::Caught { device, .. } => vec![*device],
             Self::Accepted { .. }
+            | Self::Gathered { .. }
             | Self::Enough { .. }
             | Self::Decoded { .. }
             | Self::DeadlinePassed { .. }

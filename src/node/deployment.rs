@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::round::Tasks;
 use super::verify::{Check, Witnesses};
-use crate::maths::Tensor;
 use crate::maths::chance::Seed;
 use crate::plan::{Plan, Share, Stage, Verify};
 use crate::units::{DeviceId, StageId};
@@ -42,9 +42,9 @@ impl Deployment {
         Self { shares, witnesses }
     }
 
-    /// How to check a stage's results on this input.
-    pub(super) fn check(&self, id: StageId, stage: &Stage, inputs: &[Tensor]) -> Check {
-        match (self.witnesses.get(&id), inputs.first()) {
+    /// How to check a stage's results on what was sent.
+    pub(super) fn check(&self, id: StageId, stage: &Stage, tasks: &Tasks) -> Check {
+        match (self.witnesses.get(&id), tasks.of(0).first()) {
             (Some(of), Some(input)) => Check::Witnesses { of: of.clone(), input: input.clone() },
             _ if stage.verify == Verify::Surplus => Check::Surplus { code: stage.code.clone() },
             _ => Check::Numbers,

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::batch::{self, Mixed};
 use super::{Check, RoundId, Ticket};
-use crate::code::Decoder;
+use crate::code::{Code, Decoder, Estimator};
 use crate::event::Proof;
 use crate::maths::Tensor;
 use crate::model::Segment;
-use crate::plan::{CodedLayer, Share};
+use crate::plan::{Batch, CodedLayer, Share};
 use crate::units::{Bytes, Flops, RequestId};
 
 #[derive(Clone, Debug)]
@@ -23,6 +24,19 @@ pub enum Job {
         results: BTreeMap<usize, Vec<Tensor>>,
         check: Check,
     },
+    /// The supervisor mixes the inputs of a batch.
+    Mix { round: RoundId, batch: Batch, inputs: Vec<Vec<Tensor>> },
+    /// The supervisor reads the outputs of a batch off the curve through the results in hand.
+    ReadOff {
+        round: RoundId,
+        code: Arc<Estimator>,
+        decoder: Arc<Decoder>,
+        results: BTreeMap<usize, Vec<Tensor>>,
+        /// As in [`Mixed`].
+        places: Vec<Vec<usize>>,
+        /// How many numbers a result has.
+        result_len: usize,
+    },
     /// The supervisor runs a local segment.
     Local { request: RequestId, step: usize, segment: Segment, inputs: Vec<Tensor> },
 }
@@ -30,9 +44,28 @@ pub enum Job {
 /// What a job gives; an `Err` says what broke.
 #[derive(Debug)]
 pub enum Output {
-    Share { ticket: Ticket, result: Result<Vec<Tensor>, String> },
-    Decoded { round: RoundId, outcome: Result<Tensor, Undecoded> },
-    Local { request: RequestId, step: usize, outputs: Result<Vec<Tensor>, String> },
+    Share {
+        ticket: Ticket,
+        result: Result<Vec<Tensor>, String>,
+    },
+    Decoded {
+        round: RoundId,
+        outcome: Result<Tensor, Undecoded>,
+    },
+    Mixed {
+        round: RoundId,
+        mixed: Result<Mixed, String>,
+    },
+    /// The outputs of each request of a batch.
+    HasReadOff {
+        round: RoundId,
+        outcome: Result<Vec<Vec<Tensor>>, Undecoded>,
+    },
+    Local {
+        request: RequestId,
+        step: usize,
+        outputs: Result<Vec<Tensor>, String>,
+    },
 }
 
 /// Why a round that had shares enough gave nothing.
@@ -54,6 +87,10 @@ impl Job {
                 let mixing = Flops((2 * decoder.terms() * layer.cell_len()) as u64);
                 mixing + check.work(layer, results.keys().copied())
             }
+            Self::Mix { batch, inputs, .. } => batch::mix_work(batch, inputs),
+            Self::ReadOff { code, decoder, results, .. } => {
+                batch::read_off_work(code, decoder, results)
+            }
             Self::Local { segment, .. } => segment.work,
         }
     }
@@ -70,6 +107,14 @@ impl Job {
                 let blocks = decoder.terms() + 2 * decoder.recipes.len();
                 Bytes((4 * blocks * layer.cell_len()) as u64)
             }
+            Self::Mix { batch, inputs, .. } => {
+                let input: usize = inputs.first().into_iter().flatten().map(Tensor::len).sum();
+                let shares = batch.estimator.shares();
+                Bytes((4 * input * (inputs.len() + shares)) as u64)
+            }
+            Self::ReadOff { decoder, result_len, .. } => {
+                Bytes((4 * result_len * (decoder.terms() + decoder.recipes.len())) as u64)
+            }
             Self::Local { segment, .. } => segment.weight_bytes + segment.result_bytes,
         }
     }
@@ -81,8 +126,11 @@ impl Job {
                 let [request, stage, share, attempt] = ticket.identity();
                 [1, request, stage, share, attempt]
             }
-            Self::Decode { round, .. } => [2, round.request.0 as u64, round.stage.0 as u64, 0, 0],
+            Self::Decode { round, .. } | Self::ReadOff { round, .. } => {
+                [2, round.request.0 as u64, round.stage.0 as u64, 0, 0]
+            }
             Self::Local { request, step, .. } => [3, request.0 as u64, *step as u64, 0, 0],
+            Self::Mix { round, .. } => [5, round.request.0 as u64, round.stage.0 as u64, 0, 0],
         }
     }
 
@@ -93,6 +141,10 @@ impl Job {
             Self::Share { ticket, .. } => Output::Share { ticket: *ticket, result: Err(why()) },
             Self::Decode { round, .. } => {
                 Output::Decoded { round: *round, outcome: Err(Undecoded::Broken(why())) }
+            }
+            Self::Mix { round, .. } => Output::Mixed { round: *round, mixed: Err(why()) },
+            Self::ReadOff { round, .. } => {
+                Output::HasReadOff { round: *round, outcome: Err(Undecoded::Broken(why())) }
             }
             Self::Local { request, step, .. } => {
                 Output::Local { request: *request, step: *step, outputs: Err(why()) }
@@ -109,6 +161,13 @@ impl Job {
                 round,
                 outcome: check_and_decode(&layer, &decoder, &results, &check),
             },
+            Self::Mix { round, batch, inputs } => {
+                Output::Mixed { round, mixed: batch::mix_inputs(&batch, &inputs) }
+            }
+            Self::ReadOff { round, code, decoder, results, places, result_len } => {
+                let outcome = batch::read_off(&code, &decoder, &results, &places, result_len);
+                Output::HasReadOff { round, outcome }
+            }
             Self::Local { request, step, segment, inputs } => {
                 let outputs = segment.run(&inputs).map_err(|error| error.to_string());
                 Output::Local { request, step, outputs }

@@ -1,12 +1,32 @@
-//! One running of a stage for one request: who was asked, what came.
+//! One running of a stage for one request, or for a batch of them: who was asked, what came.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::RoundId;
 use crate::code::{Arrived, Decoder};
+use crate::event::Worth;
 use crate::maths::Tensor;
-use crate::units::{DeviceId, Time};
+use crate::units::{DeviceId, RequestId, Time};
+
+/// What the holders of a round's shares are sent.
+#[derive(Clone, Debug)]
+pub enum Tasks {
+    /// The stage's inputs, to all of them.
+    Alike(Vec<Tensor>),
+    /// To each its own: shares of the input.
+    Own(Vec<Vec<Tensor>>),
+}
+
+impl Tasks {
+    /// What the holder of a share is sent.
+    pub fn of(&self, share: usize) -> &[Tensor] {
+        match self {
+            Self::Alike(inputs) => inputs,
+            Self::Own(inputs) => &inputs[share],
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Round {
@@ -16,8 +36,14 @@ pub(super) struct Round {
     pub(super) attempt: u32,
     /// When the last of the policy's tries so far is over.
     pub(super) until: Time,
-    /// The round's input, kept for asking again.
-    pub(super) inputs: Vec<Tensor>,
+    /// The requests it is for: more than one in a batch.
+    pub(super) requests: Vec<RequestId>,
+    /// Where on the curve of a batch each of them stands.
+    pub(super) places: Vec<Vec<usize>>,
+    /// Kept for asking again.
+    pub(super) tasks: Tasks,
+    /// What its result is worth.
+    pub(super) worth: Worth,
     /// Set once the shares in hand suffice: the round is decided.
     pub(super) decoder: Option<Arc<Decoder>>,
     /// Whether spare holders were asked before the deadline.
@@ -28,13 +54,16 @@ pub(super) struct Round {
 }
 
 impl Round {
-    pub(super) fn new(id: RoundId, now: Time, shares: usize, inputs: Vec<Tensor>) -> Self {
+    pub(super) fn new(id: RoundId, now: Time, shares: usize, tasks: Tasks) -> Self {
         Self {
             id,
             began: now,
             attempt: 0,
             until: now,
-            inputs,
+            requests: vec![id.request],
+            places: Vec::new(),
+            tasks,
+            worth: Worth::Exact,
             decoder: None,
             hedged: false,
             asked: vec![Vec::new(); shares],
