@@ -20,3 +20,4 @@ pub mod tape;
 pub mod text;
 pub mod trace;
 pub mod verdict;
+pub mod worth;

@@ -21,6 +21,18 @@ pub(super) enum Kind {
     Plain,
 }
 
+impl Kind {
+    pub(super) fn of(way: &Way) -> Self {
+        match way {
+            Way::Local => Self::Local,
+            Way::Whole { .. } => Self::Whole,
+            Way::Coded { code: CodeFile::Uncoded { .. }, .. } => Self::Plain,
+            Way::Coded { code: CodeFile::Replication { .. }, .. } => Self::Copies,
+            Way::Coded { .. } => Self::Coded,
+        }
+    }
+}
+
 /// One way to run the layers from one to another, in the fleet's counting.
 #[derive(Clone, Debug)]
 pub(super) struct Offer {
@@ -137,15 +149,10 @@ impl<'a> Sight<'a> {
         let Ok(plan) = self.draft.sketch(&self.fleet.with_rest_local(&all)) else {
             return Vec::new();
         };
-        let kind = match code {
-            code if matches!(code, CodeFile::Uncoded { .. }) => Kind::Plain,
-            code if matches!(code, CodeFile::Replication { .. }) => Kind::Copies,
-            _ => Kind::Coded,
-        };
         let offer = |(at, part): (usize, Part)| {
             let stage = &plan.stages[plan.stage(&part.layers[0])?.0];
             (stage.tolerates >= self.terms.tolerate)
-                .then(|| self.round(at, kind, part, &plan, stage))
+                .then(|| self.round(at, Kind::of(&part.way), part, &plan, stage))
         };
         parts.into_iter().filter_map(offer).collect()
     }

@@ -1,6 +1,5 @@
 //! Choices, run in virtual time: what is told of them comes from here and not from estimates.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::drive::Setup;
@@ -21,7 +20,7 @@ pub(super) struct Trials<'d> {
     requests: usize,
     seed: Seed,
     /// None of a choice that the fleet cannot carry.
-    tried: BTreeMap<Vec<Part>, Option<Measured>>,
+    tried: Vec<(Vec<Part>, Option<Measured>)>,
 }
 
 impl<'d> Trials<'d> {
@@ -30,12 +29,12 @@ impl<'d> Trials<'d> {
     pub(super) fn new(draft: &'d Draft, requests: usize, seed: Seed) -> anyhow::Result<Self> {
         let inputs = draft.input().tensors.clone();
         let case = Case { truth: draft.truth()?, inputs, label: None };
-        Ok(Self { draft, cases: Arc::new(vec![case]), requests, seed, tried: BTreeMap::new() })
+        Ok(Self { draft, cases: Arc::new(vec![case]), requests, seed, tried: Vec::new() })
     }
 
     /// The same trials with another seed, of which none has been made.
     pub(super) fn anew(&self, requests: usize, seed: Seed) -> Self {
-        let (cases, tried) = (self.cases.clone(), BTreeMap::new());
+        let (cases, tried) = (self.cases.clone(), Vec::new());
         Self { draft: self.draft, cases, requests, seed, tried }
     }
 
@@ -46,20 +45,20 @@ impl<'d> Trials<'d> {
     pub(super) fn run(&mut self, choices: &[Vec<Part>]) -> anyhow::Result<()> {
         let mut fresh: Vec<&Vec<Part>> = Vec::new();
         for choice in choices {
-            if !self.tried.contains_key(choice) && !fresh.contains(&choice) {
+            if !self.knows(choice) && !fresh.contains(&choice) {
                 fresh.push(choice);
             }
         }
         let measured = side_by_side(&fresh, cores(), |choice| self.measure(choice, 0));
         for (choice, measured) in fresh.into_iter().zip(measured) {
-            self.tried.insert(choice.clone(), measured?);
+            self.tried.push((choice.clone(), measured?));
         }
         Ok(())
     }
 
     /// What came of a choice that was run, if the fleet can carry it.
     pub(super) fn of(&self, choice: &[Part]) -> Option<&Measured> {
-        self.tried.get(choice)?.as_ref()
+        self.tried.iter().find(|(tried, _)| tried == choice)?.1.as_ref()
     }
 
     /// All that were run and can be carried.
@@ -68,7 +67,7 @@ impl<'d> Trials<'d> {
     }
 
     pub(super) fn knows(&self, choice: &Vec<Part>) -> bool {
-        self.tried.contains_key(choice)
+        self.tried.iter().any(|(tried, _)| tried == choice)
     }
 
     pub(super) fn count(&self) -> usize {

@@ -21,14 +21,14 @@ pub struct Draft {
 }
 
 /// How some layers are run.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Part {
     /// One; or neighbours, if they are run whole.
     pub layers: Vec<String>,
     pub way: Way,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Way {
     /// By the supervisor.
     Local,

@@ -20,6 +20,7 @@ use super::prompt::Prompt;
 use super::scene::Cursor;
 use crate::session::{Session, Stop};
 use crate::units::{Span, Time};
+use crate::view::worth;
 
 /// How it is to look and go on.
 #[derive(Clone, Debug)]
@@ -176,8 +177,12 @@ impl App {
     pub fn closing(&self) -> String {
         let tally = &self.session.branch().playhead().board().tally;
         let came = format!(
-            "answered {} of {}, failed {}, off by {:.1e} at most",
-            tally.answered, tally.accepted, tally.failed, tally.max_error
+            "answered {} of {}{}, failed {}, off by {:.1e} at most",
+            tally.answered,
+            tally.accepted,
+            worth::of_answers(tally.approximate, tally.estimates),
+            tally.failed,
+            tally.max_error
         );
         match self.session.command(self.saved.as_deref()) {
             Ok(command) => format!("{came}\nto see this again: {command}"),
