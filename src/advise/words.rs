@@ -2,7 +2,7 @@
 
 use super::offer::{Kind, Offer};
 use super::{Aim, Way, of};
-use crate::plan::{CodeFile, Draft, Part, Way as Run};
+use crate::plan::{Draft, Part, Way as Run};
 use crate::units::DeviceId;
 use crate::view::advice::StageAdvice;
 
@@ -52,7 +52,7 @@ impl Class {
 /// What kinds of parts there are, and how many layers of each: `2 coded, 1 local`.
 pub(super) fn summary(parts: &[Part]) -> String {
     let count = |kind| {
-        let of_kind = parts.iter().filter(|part| kind_of(part) == kind);
+        let of_kind = parts.iter().filter(|part| Kind::of(&part.way) == kind);
         of_kind.map(|part| part.layers.len()).sum::<usize>()
     };
     let kinds = [
@@ -66,16 +66,6 @@ pub(super) fn summary(parts: &[Part]) -> String {
     let told = counted.iter().filter(|(count, _)| *count > 0);
     let told: Vec<String> = told.map(|(count, word)| format!("{count} {word}")).collect();
     format!("layers: {}", told.join(", "))
-}
-
-fn kind_of(part: &Part) -> Kind {
-    match &part.way {
-        Run::Local => Kind::Local,
-        Run::Whole { .. } => Kind::Whole,
-        Run::Coded { code, .. } if matches!(code, CodeFile::Uncoded { .. }) => Kind::Plain,
-        Run::Coded { code, .. } if matches!(code, CodeFile::Replication { .. }) => Kind::Copies,
-        Run::Coded { .. } => Kind::Coded,
-    }
 }
 
 /// What is proposed, layer by layer, with what was expected of each.
@@ -102,7 +92,7 @@ pub(super) fn stages(draft: &Draft, parts: &[Part], offers: &[Offer]) -> Vec<Sta
 
 /// Whether a code pays, against the best that has none.
 pub(super) fn verdict(ways: &[Way], proposed: usize, aim: Aim) -> String {
-    let is_coded = |way: &Way| way.parts.iter().any(|part| kind_of(part) == Kind::Coded);
+    let is_coded = |way: &Way| way.parts.iter().any(|part| Kind::of(&part.way) == Kind::Coded);
     let rivals = ways.iter().filter(|way| way.class != Class::Plain);
     let best = |coded: bool| {
         let of_sort = rivals.clone().filter(|way| is_coded(way) == coded);
@@ -138,7 +128,7 @@ fn score(way: &Way, aim: Aim) -> f64 {
 
 /// What a choice without a code does, in words that go into a sentence.
 fn without_code(way: &Way) -> &'static str {
-    let has = |kind| way.parts.iter().any(|part| kind_of(part) == kind);
+    let has = |kind| way.parts.iter().any(|part| Kind::of(&part.way) == kind);
     match (has(Kind::Copies), has(Kind::Whole)) {
         (false, false) => "the supervisor alone",
         (true, false) => "copying layers",
