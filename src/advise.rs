@@ -139,8 +139,8 @@ impl Asked<'_> {
         if let (Some((parts, _)), Some(free)) = (first, finalists.first_mut()) {
             free.1 = parts.clone();
         }
-        let last = trials.anew(self.wish.requests, Seed(self.wish.seed));
-        let ways = self.told(last, finalists)?;
+        let mut last = trials.anew(self.wish.requests, Seed(self.wish.seed));
+        let ways = self.told(&mut last, finalists)?;
         let bear = ways.iter().enumerate().filter(|(_, way)| self.bears(&way.told.measured));
         let score = |way: &Way| of(self.wish.aim, &way.told.measured);
         let best = bear.min_by(|a, b| score(a.1).total_cmp(&score(b.1))).map(|(at, _)| at);
@@ -175,10 +175,7 @@ impl Asked<'_> {
             let chosen = meets.or(choices.last()).cloned().unwrap_or_default();
             let is_met = meets.is_some();
             let class = if count == 0 { Class::Local } else { Class::Free };
-            ways.extend(self.told(
-                last.anew(self.wish.requests, Seed(self.wish.seed)),
-                vec![(class, chosen)],
-            )?);
+            ways.extend(self.told(&mut last, vec![(class, chosen)])?);
             if is_met {
                 met = Some(ways.len() - 1);
                 break;
@@ -211,7 +208,7 @@ impl Asked<'_> {
     /// Runs each way once more, and with as many devices gone as it must bear.
     fn told(
         &self,
-        mut trials: Trials<'_>,
+        trials: &mut Trials<'_>,
         finalists: Vec<(Class, Vec<Part>)>,
     ) -> anyhow::Result<Vec<Way>> {
         let choices: Vec<Vec<Part>> = finalists.iter().map(|(_, parts)| parts.clone()).collect();

@@ -197,7 +197,7 @@ impl Case {
             let all = (0..end).flat_map(|start| {
                 let (before, last) = (ways[start].clone(), last(start));
                 before.into_iter().flat_map(move |before| {
-                    let with = |part: &Part| [&before[..], &[part.clone()]].concat();
+                    let with = |part: &Part| [&before[..], std::slice::from_ref(part)].concat();
                     last.iter().map(with).collect::<Vec<_>>()
                 })
             });
@@ -303,9 +303,9 @@ fn advice_is_within_five_per_cent_of_the_best_of_all_choices() {
             [mean, mean + 2.33 * deviation]
         });
         let mut finalists = BTreeSet::new();
-        for score in 0..2 {
+        for score in [|[mean, _]: &[f64; 2]| *mean, |[_, slow]: &[f64; 2]| *slow] {
             let mut order: Vec<usize> = (0..choices.len()).collect();
-            order.sort_by(|a, b| tried[*a][score].total_cmp(&tried[*b][score]));
+            order.sort_by(|a, b| score(&tried[*a]).total_cmp(&score(&tried[*b])));
             finalists.extend(order.into_iter().take(8));
         }
         let finalists: Vec<usize> = finalists.into_iter().collect();

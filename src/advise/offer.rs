@@ -151,14 +151,14 @@ impl<'a> Sight<'a> {
         };
         let offer = |(at, part): (usize, Part)| {
             let stage = &plan.stages[plan.stage(&part.layers[0])?.0];
-            (stage.tolerates >= self.terms.tolerate)
-                .then(|| self.round(at, Kind::of(&part.way), part, &plan, stage))
+            (stage.tolerates >= self.terms.tolerate).then(|| self.round(at, part, &plan, stage))
         };
         parts.into_iter().filter_map(offer).collect()
     }
 
     /// A coded layer: the time of the last reply it waits for, and of checking and decoding.
-    fn round(&self, at: usize, kind: Kind, part: Part, plan: &Plan, stage: &Stage) -> Offer {
+    fn round(&self, at: usize, part: Part, plan: &Plan, stage: &Stage) -> Offer {
+        let kind = Kind::of(&part.way);
         let StageWork::Layer(layer) = &stage.work else { unreachable!("a layer was split") };
         let needs = self.needs(stage);
         let mut decoders = DecoderCache::new(stage.code.clone());
@@ -201,7 +201,7 @@ impl<'a> Sight<'a> {
             lead + replies[count - 1].0 + decoded
         };
         let times = (0..DRAWS).map(time).collect();
-        Offer::new(at..at + 1, kind, part, times, self.load(&tasks))
+        Offer::new(at..at + 1, part, times, self.load(&tasks))
     }
 
     /// How many replies a round waits for.
@@ -274,7 +274,7 @@ impl<'a> Sight<'a> {
         };
         let part = Part { layers: run.names, way: Way::Whole { on } };
         let times = (0..DRAWS).map(time).collect();
-        Offer::new(layers, Kind::Whole, part, times, self.load(&tasks))
+        Offer::new(layers, part, times, self.load(&tasks))
     }
 
     fn local(&self, at: usize) -> Offer {
@@ -282,7 +282,7 @@ impl<'a> Sight<'a> {
         let computes = self.draft.supervisor().time_for(layer.work, layer.weights).as_millis();
         let part = Part { layers: vec![layer.name.clone()], way: Way::Local };
         let time = |draw| layer.lead_ms + computes * self.draws.supervisor(at, draw);
-        Offer::new(at..at + 1, Kind::Local, part, (0..DRAWS).map(time).collect(), 0.0)
+        Offer::new(at..at + 1, part, (0..DRAWS).map(time).collect(), 0.0)
     }
 }
 
@@ -303,7 +303,8 @@ impl Task {
 }
 
 impl Offer {
-    fn new(layers: Range<usize>, kind: Kind, part: Part, times: Vec<f64>, load: f64) -> Self {
+    fn new(layers: Range<usize>, part: Part, times: Vec<f64>, load: f64) -> Self {
+        let kind = Kind::of(&part.way);
         let mean = times.iter().sum::<f64>() / times.len() as f64;
         let squares = times.iter().map(|time| (time - mean).powi(2)).sum::<f64>();
         let variance = squares / times.len() as f64;
