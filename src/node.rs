@@ -27,7 +27,7 @@ pub use chaos::{Chaos, Order};
 pub use client::{Case, Client, Schedule};
 pub use deployment::Deployment;
 pub use device::Device;
-pub use job::{Job, Output, Undecoded};
+pub use job::{Job, Output, Undecoded, Wanted};
 pub use round::Tasks;
 pub use supervisor::Supervisor;
 pub use verify::{Check, Witnesses};

@@ -17,7 +17,7 @@ use kofn::model::Layer;
 use kofn::model::linear::{LinearOp, Lowering, Patches, Raising};
 use kofn::model::probe::Probe;
 use kofn::model::witness::Witness;
-use kofn::node::{Job, RoundId};
+use kofn::node::{Job, RoundId, Wanted};
 use kofn::plan::{CodedLayer, Plan, Problems, Share, StageWork, Verify};
 use kofn::units::{Bytes, DeviceId, Flops, RequestId, StageId};
 use kofn::view::plan_table::PlanView;
@@ -307,7 +307,8 @@ fn a_task_is_a_strip_and_a_reply_is_a_strip_of_all_channels() {
         let sent = kofn::node::Message::Task(ticket, vec![task.clone()]).size();
         assert_eq!(sent, Bytes(64 + 4 * 14 * 28));
         let share = Arc::new(layer.encode(share));
-        let job = Job::Share { ticket, share, inputs: vec![task.clone()] };
+        let inputs = vec![task.clone()];
+        let job = Job::Share { ticket, share, inputs, wanted: Wanted::default() };
         assert_eq!(job.work(), Flops(2 * 6 * 25 * 10 * 28), "a strip's worth of all filters");
     }
 }

@@ -1,8 +1,11 @@
 //! The one matrix product, single-threaded: devices are the parallelism.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use gemm::Parallelism;
 
-use super::skinny::skinny;
+use super::skinny::{ROWS, skinny};
 
 /// Row-major `c = a · b`, with `a` of shape (rows, depth), `b` (depth, columns), `c` (rows, columns).
 ///
@@ -12,49 +15,100 @@ use super::skinny::skinny;
 /// # Panics
 /// If a slice does not have the length its shape says.
 pub fn product(a: &[f32], b: &[f32], c: &mut [f32], rows: usize, depth: usize, columns: usize) {
+    product_while(a, b, c, [rows, depth, columns], &|| true).expect("it was wanted all the time");
+}
+
+/// Like [`product`], of shape (rows, depth, columns), while it is `wanted`: that is asked about every
+/// tenth of a millisecond. None if it was not any more; `c` then means nothing.
+///
+/// # Panics
+/// Like [`product`].
+pub fn product_while(
+    a: &[f32],
+    b: &[f32],
+    c: &mut [f32],
+    [rows, depth, columns]: [usize; 3],
+    wanted: &dyn Fn() -> bool,
+) -> Option<()> {
     assert_eq!(a.len(), rows * depth, "a is (rows, depth)");
     assert_eq!(b.len(), depth * columns, "b is (depth, columns)");
     assert_eq!(c.len(), rows * columns, "c is (rows, columns)");
-    if depth == 0 {
-        return c.fill(0.0);
+    if depth == 0 || c.is_empty() {
+        c.fill(0.0);
+        return Some(());
     }
     if columns <= FEW {
-        return match columns {
-            1 => skinny(a, b, c, depth, columns),
-            _ => skinny(a, &by_columns(b, columns), c, depth, columns),
-        };
+        let b = if columns == 1 { Cow::Borrowed(b) } else { Cow::Owned(by_columns(b, columns)) };
+        let rows = (AT_ONCE / depth).max(1).next_multiple_of(ROWS);
+        for (a, c) in a.chunks(rows * depth).zip(c.chunks_mut(rows * columns)) {
+            wanted().then(|| skinny(a, &b, c, depth, columns))?;
+        }
+        return Some(());
     }
-    if c.is_empty() {
-        return;
+    for column in (0..columns).step_by(WIDE) {
+        for layer in (0..depth).step_by(DEEP) {
+            let block = Block {
+                columns: column..(column + WIDE).min(columns),
+                depth: layer..(layer + DEEP).min(depth),
+            };
+            wanted().then(|| block.add(a, b, c, [rows, depth, columns]))?;
+        }
     }
-    let (depth_stride, column_stride) = (depth as isize, columns as isize);
-    #[expect(unsafe_code, reason = "gemm takes raw pointers; the lengths were asserted above")]
-    // SAFETY: the three slices have exactly the extents described by the dimensions and the
-    // row-major strides, and `c` is borrowed mutably, so it overlaps neither `a` nor `b`.
-    unsafe {
-        gemm::gemm(
-            rows,
-            columns,
-            depth,
-            c.as_mut_ptr(),
-            1,
-            column_stride,
-            false,
-            a.as_ptr(),
-            1,
-            depth_stride,
-            b.as_ptr(),
-            1,
-            column_stride,
-            0.0,
-            1.0,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
+    Some(())
+}
+
+/// A part of a product: some columns, and some of what they sum over.
+struct Block {
+    columns: Range<usize>,
+    depth: Range<usize>,
+}
+
+impl Block {
+    /// Adds it to `c`, or puts it there if it is the first.
+    fn add(self, a: &[f32], b: &[f32], c: &mut [f32], [rows, depth, columns]: [usize; 3]) {
+        let is_first = self.depth.start == 0;
+        let (depth_stride, column_stride) = (depth as isize, columns as isize);
+        let a = &a[self.depth.start..];
+        let b = &b[self.depth.start * columns + self.columns.start..];
+        let c = &mut c[self.columns.start..];
+        #[expect(unsafe_code, reason = "gemm takes raw pointers; the lengths are asserted above")]
+        // SAFETY: `a` is (rows, depth), `b` (depth, columns) and `c` (rows, columns), row-major, and the
+        // ranges are within depth and columns. So from these starts, with the whole matrices'
+        // strides, the part's last element is in each slice. `c` is borrowed mutably, so it overlaps
+        // neither `a` nor `b`.
+        unsafe {
+            gemm::gemm(
+                rows,
+                self.columns.len(),
+                self.depth.len(),
+                c.as_mut_ptr(),
+                1,
+                column_stride,
+                !is_first,
+                a.as_ptr(),
+                1,
+                depth_stride,
+                b.as_ptr(),
+                1,
+                column_stride,
+                1.0,
+                1.0,
+                false,
+                false,
+                false,
+                Parallelism::None,
+            );
+        }
     }
 }
+
+/// `gemm` does so many columns, and so much of the sum, at a time. It cuts both up further itself, so
+/// that this costs nothing; more would leave too long without asking whether it is wanted.
+const WIDE: usize = 512;
+const DEEP: usize = 512;
+
+/// Our own loops read so many numbers at a time, which is as long.
+const AT_ONCE: usize = 1 << 18;
 
 /// Up to so many columns our own loops are faster: `gemm` copies both factors into an order it likes
 /// better, which does not pay if each is used but a few times. For one column it would besides choose
@@ -93,7 +147,8 @@ mod tests {
     proptest! {
         #[test]
         fn the_product_is_the_definition_and_rows_are_independent_bit_for_bit(
-            rows in 1usize..40, depth in 0usize..80, columns in 1usize..40, split in 0usize..40,
+            rows in 1usize..40, depth in prop_oneof![0usize..80, 500usize..1100],
+            columns in prop_oneof![1usize..40, 500usize..530], split in 0usize..40,
         ) {
             let (a, b) = (numbers(rows * depth, 1), numbers(depth * columns, 2));
             let mut whole = vec![f32::NAN; rows * columns];

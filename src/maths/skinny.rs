@@ -7,6 +7,9 @@ use std::array::from_fn;
 
 use pulp::{Arch, Simd, WithSimd};
 
+/// Multiples of so many rows waste nothing.
+pub(super) const ROWS: usize = 12;
+
 /// Row-major `c = a · b` for few columns; `b` is given by columns: (columns, depth).
 ///
 /// A row of `c` depends on its row of `a` and on `b` alone, bit for bit.

@@ -10,7 +10,7 @@ use std::ops::Range;
 use ndarray::{ArrayViewD, IxDyn};
 
 use crate::maths::Tensor;
-use crate::maths::product::product;
+use crate::maths::product::product_while;
 use crate::units::{Bytes, Flops};
 
 /// The operator without its weights: how an activation becomes columns, and results an output.
@@ -89,24 +89,36 @@ impl LinearOp {
     /// # Panics
     /// If `weights` is not a whole number of rows, or `input` is not the layer's input.
     pub fn apply(&self, weights: &[f32], input: &Tensor) -> Vec<f32> {
+        self.apply_while(weights, input, &|| true).expect("it was wanted all the time")
+    }
+
+    /// Like [`Self::apply`], while it is `wanted`; None if it was not any more.
+    ///
+    /// # Panics
+    /// Like [`Self::apply`].
+    pub fn apply_while(
+        &self,
+        weights: &[f32],
+        input: &Tensor,
+        wanted: &dyn Fn() -> bool,
+    ) -> Option<Vec<f32>> {
         let rows = weights.len() / (self.groups * self.depth).max(1);
-        let lowered = self.lower(input);
+        let lowered = wanted().then(|| self.lower(input))?;
         let mut out = vec![0.0; self.groups * rows * self.columns];
         for group in 0..self.groups {
             let part =
                 |slice: &[f32], size: usize| group * size..(group * size + size).min(slice.len());
             let (w, x) = (rows * self.depth, self.depth * self.columns);
             let y = rows * self.columns;
-            product(
+            product_while(
                 &weights[part(weights, w)],
                 &lowered[part(&lowered, x)],
                 &mut out[group * y..(group + 1) * y],
-                rows,
-                self.depth,
-                self.columns,
-            );
+                [rows, self.depth, self.columns],
+                wanted,
+            )?;
         }
-        out
+        Some(out)
     }
 
     pub(super) fn lower<'x>(&self, input: &'x Tensor) -> Cow<'x, [f32]> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use super::job::Wanted;
 use super::{Effects, Input, Job, Message, Node, NodeId, Output, RoundId, Ticket, Timer};
 use crate::event::Event;
 use crate::maths::Tensor;
@@ -16,12 +17,24 @@ pub struct Device {
     life: u32,
     shares: BTreeMap<(StageId, usize), Arc<Share>>,
     waiting: VecDeque<(Ticket, Vec<Tensor>)>,
-    /// The job in hand, and whether its result is still wanted.
-    busy: Option<(Ticket, bool)>,
+    busy: Option<Busy>,
     /// Whether it must ask for its shares: it came back from the dead, and none have come.
     empty: bool,
     /// Whether it takes no more tasks.
     leaving: bool,
+}
+
+/// The job in hand. Nobody wants the result of who is gone.
+#[derive(Debug)]
+struct Busy {
+    ticket: Ticket,
+    wanted: Wanted,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.wanted.no_more();
+    }
 }
 
 impl Device {
@@ -52,10 +65,11 @@ impl Device {
             let Ticket { round, share, .. } = ticket;
             match self.shares.get(&(round.stage, share)) {
                 Some(held) => {
-                    self.busy = Some((ticket, true));
+                    let wanted = Wanted::default();
+                    self.busy = Some(Busy { ticket, wanted: wanted.clone() });
                     let RoundId { request, stage } = round;
                     out.note(Event::Started { request, stage, share, device: self.id });
-                    out.work(Job::Share { ticket, share: held.clone(), inputs });
+                    out.work(Job::Share { ticket, share: held.clone(), inputs, wanted });
                 }
                 None => {
                     let why = "it does not hold that share".to_owned();
@@ -68,7 +82,7 @@ impl Device {
     /// Whether it is at that task already: it was asked for again, and one answer is enough.
     fn has(&self, ticket: Ticket) -> bool {
         let same = |other: &Ticket| (other.round, other.share) == (ticket.round, ticket.share);
-        let busy = self.busy.as_ref().is_some_and(|(busy, wanted)| *wanted && same(busy));
+        let busy = self.busy.as_ref().is_some_and(|busy| busy.wanted.is_so() && same(&busy.ticket));
         busy || self.waiting.iter().any(|(waiting, _)| same(waiting))
     }
 
@@ -78,8 +92,8 @@ impl Device {
             out.send(NodeId::Supervisor, Message::Skipped(*ticket));
         }
         self.waiting.retain(|(ticket, _)| ticket.round != round);
-        if let Some((busy, wanted)) = &mut self.busy {
-            *wanted &= busy.round != round;
+        if let Some(busy) = self.busy.as_ref().filter(|busy| busy.ticket.round == round) {
+            busy.wanted.no_more();
         }
     }
 
@@ -112,7 +126,7 @@ impl Node for Device {
             Input::Mail { message: Message::Cancel(round), .. } => self.forget(round, out),
             Input::Mail { message: Message::Deploy { shares, .. }, .. } => self.hold(shares, out),
             Input::Done { output: Output::Share { ticket, result }, .. } => {
-                let wanted = self.busy.take().is_some_and(|(_, wanted)| wanted);
+                let wanted = self.busy.take().is_some_and(|busy| busy.wanted.is_so());
                 let word =
                     if wanted { Message::Reply(ticket, result) } else { Message::Skipped(ticket) };
                 out.send(NodeId::Supervisor, word);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::batch::{self, Mixed};
 use super::{Check, RoundId, Ticket};
@@ -17,7 +18,7 @@ pub enum Job {
     /// The supervisor mixes strips of a stage's input, before it asks for anything.
     Encode { round: RoundId, layer: Arc<CodedLayer>, input: Tensor },
     /// A device computes its share.
-    Share { ticket: Ticket, share: Arc<Share>, inputs: Vec<Tensor> },
+    Share { ticket: Ticket, share: Arc<Share>, inputs: Vec<Tensor>, wanted: Wanted },
     /// The supervisor rebuilds a layer's output from the results in hand.
     Decode {
         round: RoundId,
@@ -41,6 +42,27 @@ pub enum Job {
     },
     /// The supervisor runs a local segment.
     Local { request: RequestId, step: usize, segment: Segment, inputs: Vec<Tensor> },
+}
+
+/// Whether a result is still wanted. In real time a job stops soon after it is not; in virtual time
+/// it ends when it would have ended, as on boards whose operators cannot be interrupted.
+#[derive(Clone, Debug)]
+pub struct Wanted(Arc<AtomicBool>);
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+}
+
+impl Wanted {
+    pub fn is_so(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn no_more(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }
 
 /// What a job gives; an `Err` says what broke.
@@ -201,8 +223,8 @@ impl Job {
             Self::Encode { round, layer, input } => {
                 Output::Encoded { round, tasks: Ok(layer.encode_input(&input)) }
             }
-            Self::Share { ticket, share, inputs } => {
-                Output::Share { ticket, result: share.run(&inputs) }
+            Self::Share { ticket, share, inputs, wanted } => {
+                Output::Share { ticket, result: share.run_while(&inputs, &|| wanted.is_so()) }
             }
             Self::Decode { round, layer, decoder, results, check } => Output::Decoded {
                 round,

@@ -235,10 +235,22 @@ impl Share {
     /// # Errors
     /// If an operator of a segment fails on this input.
     pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, String> {
+        self.run_while(inputs, &|| true)
+    }
+
+    /// Like [`Self::run`], while it is `wanted`.
+    ///
+    /// # Errors
+    /// If it is not any more, or an operator of a segment fails on this input.
+    pub fn run_while(
+        &self,
+        inputs: &[Tensor],
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<Vec<Tensor>, String> {
         match self {
             Self::Rows { op, weights } => {
                 let input = inputs.first().ok_or("a linear layer has one input")?;
-                let result = op.apply(weights, input);
+                let result = op.apply_while(weights, input, wanted).ok_or("it was called off")?;
                 let shape = IxDyn(&[result.len()]);
                 Tensor::from_shape_vec(shape, result)
                     .map(|result| vec![result])
