@@ -45,6 +45,13 @@ pub fn product_while(
         }
         return Some(());
     }
+    if rows == 1 {
+        // `gemm` would sum a single row in another order than rows among others.
+        let mut two = vec![0.0; 2 * columns];
+        product_while(&[a, &vec![0.0; depth]].concat(), b, &mut two, [2, depth, columns], wanted)?;
+        c.copy_from_slice(&two[..columns]);
+        return Some(());
+    }
     for column in (0..columns).step_by(WIDE) {
         for layer in (0..depth).step_by(DEEP) {
             let block = Block {
