@@ -103,7 +103,9 @@ impl Asked<'_> {
     }
 
     fn search<'o>(&self, offers: &'o [Offer], aim: Aim) -> Search<'o> {
-        Search { offers, layers: self.fleet.layers.len(), tail_ms: self.fleet.tail_ms, aim }
+        let memory = self.draft.devices().iter().map(|device| device.memory).collect();
+        let (layers, tail_ms) = (self.fleet.layers.len(), self.fleet.tail_ms);
+        Search { offers, layers, tail_ms, aim, memory }
     }
 
     fn runs(&self) -> usize {
@@ -120,7 +122,8 @@ impl Asked<'_> {
         let mut finalists: Vec<(Class, Vec<Part>)> = Vec::new();
         for class in Class::REDUNDANT {
             let allowed = |offer: &Offer| class.allows(offer, &all, search.layers);
-            let runs = if class == Class::Free { self.runs() } else { AT_ONCE };
+            let runs =
+                if class == Class::Free { self.runs() } else { AT_ONCE.min(self.runs() / 5) };
             if let Some(path) = best_of(&search, &allowed, &mut trials, runs)? {
                 finalists.push((class, search.parts(&path)));
             }
@@ -128,7 +131,9 @@ impl Asked<'_> {
         if self.wish.tolerate > 0 {
             let search = self.search(&plain, self.wish.aim);
             let allowed = |offer: &Offer| Class::Plain.allows(offer, &plain, search.layers);
-            if let Some(path) = best_of(&search, &allowed, &mut trials, AT_ONCE)? {
+            if let Some(path) =
+                best_of(&search, &allowed, &mut trials, AT_ONCE.min(self.runs() / 5))?
+            {
                 finalists.push((Class::Plain, search.parts(&path)));
             }
         }
@@ -136,7 +141,8 @@ impl Asked<'_> {
         let carried = trials.tried().filter(|(_, measured)| self.bears(measured));
         let score = |measured: &Measured| of(self.wish.aim, measured);
         let first = carried.min_by(|a, b| score(a.1).total_cmp(&score(b.1)));
-        if let (Some((parts, _)), Some(free)) = (first, finalists.first_mut()) {
+        let free = finalists.iter_mut().find(|(class, _)| *class == Class::Free);
+        if let (Some((parts, _)), Some(free)) = (first, free) {
             free.1 = parts.clone();
         }
         let mut last = trials.anew(self.wish.requests, Seed(self.wish.seed));
@@ -217,7 +223,9 @@ impl Asked<'_> {
         for (class, parts) in finalists {
             let Some(measured) = trials.of(&parts).cloned() else { continue };
             if let Some(same) = ways.iter_mut().find(|way| way.parts == parts) {
-                same.told.way = class.title(&parts);
+                if class != Class::Plain {
+                    same.told.way = class.title(&parts);
+                }
                 continue;
             }
             let bears = self.wish.tolerate > 0 && self.bears(&measured);

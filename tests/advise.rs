@@ -374,6 +374,28 @@ fn what_is_proposed_bears_any_loss_it_promises_to_bear() {
 }
 
 #[test]
+fn a_model_that_is_not_worth_a_message_stays_with_the_supervisor() {
+    let text = std::fs::read_to_string(topology("lenet5")).expect("a topology");
+    let text = text.replace("policy: (", "policy: (local_below: \"1GFLOP\", ");
+    let draft = Draft::parse(&topology("lenet5"), text).unwrap_or_else(|error| panic!("{error}"));
+    let advice = advise(&draft, &wish(1, true)).expect("there is a way").advice;
+    assert_eq!(advice.ways.len(), 1, "there is no other: {advice:?}");
+    assert_eq!((advice.ways[0].measured.devices, advice.ways[0].measured.may_lose), (0, None));
+    assert_eq!(advice.ways[0].way, "all with the supervisor");
+}
+
+#[test]
+fn a_choice_that_the_memory_does_not_hold_is_not_proposed() {
+    // All of LeNet-5 is 247 kB, and fc1 alone 192: no board holds either.
+    let text = std::fs::read_to_string(topology("lenet5")).expect("a topology");
+    let text = text.replace("memory: \"1GB\"", "memory: \"100kB\"");
+    let draft = Draft::parse(&topology("lenet5"), text).unwrap_or_else(|error| panic!("{error}"));
+    let advised = advise(&draft, &wish(1, false)).expect("there is a way");
+    assert!(draft.plan(&advised.parts).is_ok(), "it fits");
+    assert!(advised.advice.ways.iter().any(|way| way.way == "every layer coded"), "a code fits");
+}
+
+#[test]
 fn the_same_advice_is_given_again() {
     let draft = CASES[4].draft();
     let again = || advise(&draft, &wish(1, true)).expect("there is a way");

@@ -12,6 +12,7 @@ pub(super) struct Fleet {
     names: Vec<String>,
     /// What the supervisor does after the last of them.
     pub(super) tail_ms: f64,
+    devices: usize,
     /// By layer and device.
     costs: Vec<Vec<Cost>>,
 }
@@ -93,7 +94,8 @@ impl Fleet {
             before = Between::default();
         }
         let costs = layers.iter().map(|layer| costs(draft, layer)).collect();
-        Ok(Self { layers, names, tail_ms: ms(before), costs })
+        let devices = draft.devices().len();
+        Ok(Self { layers, names, tail_ms: ms(before), devices, costs })
     }
 
     /// The devices of a pool, those first that are done first with a k-th of a layer when nothing goes wrong.
@@ -109,8 +111,7 @@ impl Fleet {
 
     /// The devices, the best for the whole model first.
     pub(super) fn ranked(&self) -> Vec<DeviceId> {
-        let devices = self.costs.first().map_or(0, Vec::len);
-        let mut order: Vec<DeviceId> = (0..devices).map(DeviceId).collect();
+        let mut order: Vec<DeviceId> = (0..self.devices).map(DeviceId).collect();
         let time = |device: &DeviceId| {
             let of = |costs: &Vec<Cost>| costs[device.0].fixed + costs[device.0].divided;
             self.costs.iter().fold(Span::ZERO, |sum, costs| sum + of(costs))

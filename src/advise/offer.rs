@@ -45,6 +45,8 @@ pub(super) struct Offer {
     pub(super) variance: f64,
     /// How long its devices compute, all together, in milliseconds.
     pub(super) load: f64,
+    /// The weights each of its devices holds.
+    pub(super) held: Vec<(DeviceId, Bytes)>,
 }
 
 /// What may be offered.
@@ -201,7 +203,7 @@ impl<'a> Sight<'a> {
             lead + replies[count - 1].0 + decoded
         };
         let times = (0..DRAWS).map(time).collect();
-        Offer::new(at..at + 1, part, times, self.load(&tasks))
+        Offer::new(at..at + 1, part, times, self.load(&tasks), held(&tasks))
     }
 
     /// How many replies a round waits for.
@@ -274,7 +276,7 @@ impl<'a> Sight<'a> {
         };
         let part = Part { layers: run.names, way: Way::Whole { on } };
         let times = (0..DRAWS).map(time).collect();
-        Offer::new(layers, part, times, self.load(&tasks))
+        Offer::new(layers, part, times, self.load(&tasks), held(&tasks))
     }
 
     fn local(&self, at: usize) -> Offer {
@@ -282,7 +284,7 @@ impl<'a> Sight<'a> {
         let computes = self.draft.supervisor().time_for(layer.work, layer.weights).as_millis();
         let part = Part { layers: vec![layer.name.clone()], way: Way::Local };
         let time = |draw| layer.lead_ms + computes * self.draws.supervisor(at, draw);
-        Offer::new(at..at + 1, part, (0..DRAWS).map(time).collect(), 0.0)
+        Offer::new(at..at + 1, part, (0..DRAWS).map(time).collect(), 0.0, Vec::new())
     }
 }
 
@@ -295,6 +297,10 @@ struct Task {
     result: Bytes,
 }
 
+fn held(tasks: &[Task]) -> Vec<(DeviceId, Bytes)> {
+    tasks.iter().map(|task| (task.device, task.weights)).collect()
+}
+
 impl Task {
     fn compute_ms(&self, draft: &Draft) -> f64 {
         let traffic = self.weights + self.result + self.input;
@@ -303,12 +309,18 @@ impl Task {
 }
 
 impl Offer {
-    fn new(layers: Range<usize>, part: Part, times: Vec<f64>, load: f64) -> Self {
+    fn new(
+        layers: Range<usize>,
+        part: Part,
+        times: Vec<f64>,
+        load: f64,
+        held: Vec<(DeviceId, Bytes)>,
+    ) -> Self {
         let kind = Kind::of(&part.way);
         let mean = times.iter().sum::<f64>() / times.len() as f64;
         let squares = times.iter().map(|time| (time - mean).powi(2)).sum::<f64>();
         let variance = squares / times.len() as f64;
-        Self { layers, kind, part, times, mean, variance, load }
+        Self { layers, kind, part, times, mean, variance, load, held }
     }
 }
 

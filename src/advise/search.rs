@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::draws::DRAWS;
 use super::offer::Offer;
 use crate::plan::Part;
+use crate::units::{Bytes, DeviceId};
 
 /// What is wished to be small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub(super) struct Search<'o> {
     /// What comes after the last layer.
     pub(super) tail_ms: f64,
     pub(super) aim: Aim,
+    /// Of each device.
+    pub(super) memory: Vec<Bytes>,
 }
 
 /// So many ways to each layer are kept.
@@ -31,28 +34,54 @@ const KEPT: usize = 8;
 /// How much of its devices' computing counts as time: what is still computed for a request that is answered
 /// keeps the next one waiting, which times in an idle fleet do not show.
 const BURDENS: [f64; 3] = [0.0, 0.1, 0.5];
+/// What memory costs, in requests' time for all of a device's: dearer until something fits.
+const MEMORY_PRICES: [f64; 5] = [0.0, 0.1, 1.0, 10.0, 1000.0];
 /// The normal distribution's.
 const P99_DEVIATIONS: f64 = 2.33;
 
 impl Search<'_> {
     /// The most promising ways through all layers by offers that are allowed, the best first.
     pub(super) fn promising(&self, allowed: &dyn Fn(&Offer) -> bool) -> Vec<Path> {
+        let found = MEMORY_PRICES.iter().map(|price| self.sorted(self.found(allowed, *price)));
+        found.into_iter().find(|found| !found.is_empty()).unwrap_or_default()
+    }
+
+    /// The best by several measures, where filling a device's memory costs as much as so many requests.
+    fn found(&self, allowed: &dyn Fn(&Offer) -> bool, price: f64) -> BTreeSet<Path> {
+        let all = 0..self.layers;
+        let fastest = self.best(&all, allowed, &|offer| offer.mean);
+        let Some(fastest) = fastest.first() else { return BTreeSet::new() };
+        let price = price * fastest.iter().map(|at| self.offers[*at].mean).sum::<f64>();
+        // The slope of mean + 2.33 · sd at the fastest one's variance.
+        let variance: f64 = fastest.iter().map(|at| self.offers[*at].variance).sum();
+        let slope = P99_DEVIATIONS / (2.0 * variance.sqrt().max(f64::MIN_POSITIVE));
+        let slopes: &[f64] = if self.aim == Aim::P99 { &[0.0, slope] } else { &[0.0] };
         let mut found = BTreeSet::new();
-        for burden in BURDENS {
-            let by_mean =
-                self.best(&(0..self.layers), allowed, &|offer| offer.mean + burden * offer.load);
-            let Some(first) = by_mean.first() else { continue };
-            if self.aim == Aim::P99 {
-                // The slope of mean + 2.33 · sd at the best mean's variance.
-                let variance: f64 = first.iter().map(|at| self.offers[*at].variance).sum();
-                let slope = P99_DEVIATIONS / (2.0 * variance.sqrt().max(f64::MIN_POSITIVE));
-                found.extend(self.best(&(0..self.layers), allowed, &|offer| {
-                    offer.mean + slope * offer.variance + burden * offer.load
-                }));
-            }
-            found.extend(by_mean);
+        for (burden, slope) in BURDENS.iter().flat_map(|b| slopes.iter().map(move |s| (b, s))) {
+            found.extend(self.best(&all, allowed, &|offer| {
+                let memory = if price > 0.0 { price * self.crowding(offer) } else { 0.0 };
+                offer.mean + slope * offer.variance + burden * offer.load + memory
+            }));
         }
-        self.sorted(found)
+        found
+    }
+
+    /// The largest part of a device's memory that an offer takes.
+    fn crowding(&self, offer: &Offer) -> f64 {
+        let part = |(device, bytes): &(DeviceId, Bytes)| {
+            bytes.0 as f64 / self.memory[device.0].0.max(1) as f64
+        };
+        offer.held.iter().map(part).fold(0.0, f64::max)
+    }
+
+    /// Whether every device has memory for what it would hold.
+    fn fits(&self, path: &Path) -> bool {
+        let mut left = self.memory.clone();
+        let mut held = path.iter().flat_map(|at| &self.offers[*at].held);
+        held.all(|(device, bytes)| {
+            let left = &mut left[device.0].0;
+            left.checked_sub(bytes.0).map(|less| *left = less).is_some()
+        })
     }
 
     /// Ways that differ from this one in one offer, or have one for two or two for one.
@@ -72,8 +101,11 @@ impl Search<'_> {
     }
 
     fn sorted(&self, found: BTreeSet<Path>) -> Vec<Path> {
-        let mut found: Vec<(f64, Path)> =
-            found.into_iter().map(|path| (self.estimate(&path), path)).collect();
+        let mut found: Vec<(f64, Path)> = found
+            .into_iter()
+            .filter(|path| self.fits(path))
+            .map(|path| (self.estimate(&path), path))
+            .collect();
         found.sort_by(|a, b| a.0.total_cmp(&b.0));
         found.into_iter().map(|(_, path)| path).collect()
     }

@@ -87,7 +87,19 @@ pub(super) fn stages(draft: &Draft, parts: &[Part], offers: &[Offer]) -> Vec<Sta
             offers.iter().find(|offer| offer.part == *part).map_or(0.0, |offer| offer.mean);
         StageAdvice { layers: part.layers.clone(), how, devices, expected_ms }
     };
-    parts.iter().map(stage).collect()
+    let mut stages: Vec<StageAdvice> = Vec::new();
+    for part in parts {
+        let next = stage(part);
+        match stages.last_mut() {
+            // The supervisor does what follows each other in one go.
+            Some(last) if last.devices.is_empty() && next.devices.is_empty() => {
+                last.layers.extend(next.layers);
+                last.expected_ms += next.expected_ms;
+            }
+            _ => stages.push(next),
+        }
+    }
+    stages
 }
 
 /// Whether a code pays, against the best that has none.

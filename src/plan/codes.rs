@@ -179,3 +179,28 @@ impl From<FormFile> for Form {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_read_as_it_is_written() {
+        let (n, k) = (8, 4);
+        let shift_add = |cells, form| CodeFile::ShiftAdd { n, k, cells, form };
+        let codes = [
+            CodeFile::Uncoded { k },
+            CodeFile::Replication { n, k },
+            CodeFile::Parity { k },
+            CodeFile::Mds { n, k },
+            CodeFile::Gaussian { n, k },
+            shift_add(None, FormFile::Systematic),
+            shift_add(Some(16), FormFile::Mixed),
+            CodeFile::Polar { n, k },
+        ];
+        for code in codes {
+            assert_eq!(CodeFile::parse(&code.to_string()), Ok(code));
+        }
+        assert_eq!(CodeFile::Mds { n, k }.to_string(), "Mds(n: 8, k: 4)");
+    }
+}

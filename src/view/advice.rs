@@ -108,7 +108,7 @@ impl Advice {
     fn stage_table(&self) -> String {
         let rows = self.stages.iter().map(|stage| {
             vec![
-                stage.layers.join(" "),
+                shortened(&stage.layers),
                 stage.how.clone(),
                 format!("{:.2}", stage.expected_ms),
                 stage.devices.join(" "),
@@ -117,3 +117,15 @@ impl Advice {
         table(&["layers", "how", "ms", "devices"], rows, &[0, 1, 3])
     }
 }
+
+/// Layers that follow each other: all of them, or the first and the last.
+fn shortened(layers: &[String]) -> String {
+    match layers {
+        [first, .., last] if layers.len() > MOST_NAMED => {
+            format!("{first} … {last} ({})", layers.len())
+        }
+        layers => layers.join(" "),
+    }
+}
+
+const MOST_NAMED: usize = 5;
