@@ -26,7 +26,7 @@ pub use codes::CodeFile;
 pub use expectation::{Bound, Expectation, Expected, Percentile, Window};
 pub use fault_plan::{Fault, FaultPlan};
 pub use inputs::Input;
-pub use policy::{Arrivals, HealthRule, Learn, Policy, Verify, Wait};
+pub use policy::{Arrivals, Below, HealthRule, Learn, Policy, Verify, Wait};
 pub use share::{CodedLayer, Share};
 pub use source::{Problem, Problems, Source, To};
 pub use trigger::{Phase, Seen, Trigger, Who};
