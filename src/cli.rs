@@ -112,6 +112,8 @@ enum Exit {
     AsExpected = 0,
     Failed = 1,
     Inconclusive = 2,
+    /// As expected, but some answers are estimates.
+    Estimates = 3,
     BadInput = 64,
     OurBug = 70,
 }

@@ -106,7 +106,7 @@ pub enum Event {
     Skipped { request: RequestId, stage: StageId, share: usize, device: DeviceId },
     /// A device does not hold the share it was asked for, or could not compute it.
     Refused { request: RequestId, stage: StageId, share: usize, device: DeviceId, why: String },
-    /// The shares in hand suffice; decoding begins.
+    /// The shares in hand suffice, or must: decoding begins.
     Enough {
         request: RequestId,
         stage: StageId,

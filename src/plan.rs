@@ -29,7 +29,7 @@ pub use draft::{Draft, Part, Way};
 pub use expectation::{Bound, Expectation, Expected, Percentile, Window};
 pub use fault_plan::{Fault, FaultPlan};
 pub use inputs::Input;
-pub use policy::{Arrivals, HealthRule, Learn, Policy, Verify, Wait};
+pub use policy::{Arrivals, Below, HealthRule, Learn, Policy, Verify, Wait};
 pub use share::{CodedLayer, Share};
 pub use source::{Problem, Problems, Source, To};
 pub use split::Split;

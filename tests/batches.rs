@@ -11,8 +11,11 @@ use std::sync::Arc;
 use graph::{Form, Graph};
 use kofn::drive::Trace;
 use kofn::event::{Event, Worth};
-use kofn::plan::{FaultPlan, Plan};
-use kofn::units::{RequestId, Span};
+use kofn::plan::{CodeFile, FaultPlan, Plan};
+use kofn::units::{RequestId, Span, Time};
+use kofn::view::board::Board;
+use kofn::view::replay::{Filter, replay};
+use kofn::view::trace::Header;
 use proptest::prelude::*;
 
 /// `topologies/lenet5-batch.ron` with another code and other words changed.
@@ -165,6 +168,97 @@ fn nobody_is_accused_where_nobody_lies() {
     ] {
         let trace = run(&plan(code, devices, &[]), 1000, "");
         assert_eq!(support::count(&trace, |e| matches!(e, Event::Caught { .. })), 0, "{code}");
+    }
+}
+
+#[test]
+fn a_spare_is_asked_for_the_mixture_of_a_board_that_is_silent() {
+    let spares = [("on: [\"pi\"]", "on: [\"pi\"], spares: [\"pi-10\"]")];
+    let plan = plan("Spline(n: 9, k: 8)", 10, &spares);
+    let faults = "(at: At(\"0ms\"), who: \"pi-2, pi-3\", what: Crash)";
+    let trace = run(&plan, 64, faults);
+    assert!(ends(&trace).values().all(|end| *end == Some(Worth::Approximate)));
+    let by_spare =
+        support::count(&trace, |e| matches!(e, Event::Arrived { device, .. } if device.0 == 9));
+    assert!(by_spare > 0, "pi-10 computed a mixture");
+}
+
+#[test]
+fn parts_of_a_model_run_on_batches_one_after_the_other_or_beside_coded_layers() {
+    let whole = "layers: [\"conv1\", \"conv2\", \"fc1\", \"fc2\", \"fc3\"],";
+    let halves =
+        "layers: [\"conv1\", \"conv2\"], run: Whole), (layers: [\"fc1\", \"fc2\", \"fc3\"],";
+    let trace = run(&plan("Spline(n: 10, k: 8)", 10, &[(whole, halves)]), 64, "");
+    assert_eq!(ends(&trace).len(), 64);
+    assert_eq!(support::count(&trace, |e| matches!(e, Event::Gathered { .. })), 16);
+
+    let head = "layers: [\"fc1\", \"fc2\", \"fc3\"], code: Berrut(n: 10, k: 4, silent: 3),";
+    let changes =
+        [(whole, head), ("coding: (code: ", "coding: (code: Mds(n: 10, k: 5), on: [\"pi\"]), // ")];
+    let path = support::topology("lenet5-batch");
+    let mut text = std::fs::read_to_string(&path).expect("a shipped topology");
+    for (from, to) in changes {
+        text = text.replace(from, to);
+    }
+    let plan = Plan::parse(&path, text).unwrap_or_else(|problems| panic!("{problems}"));
+    let trace = run(&Arc::new(plan), 64, "");
+    assert!(ends(&trace).values().all(|end| *end == Some(Worth::Approximate)));
+    let agreeing = support::answers(&trace).iter().filter(|(_, _, a, b)| a == b).count();
+    assert!(agreeing >= 55, "{agreeing} of 64 name the whole model's class");
+}
+
+#[test]
+fn a_batch_that_makes_no_sense_is_refused_with_its_place_and_a_way_out() {
+    let path = support::topology("lenet5-batch");
+    let good = std::fs::read_to_string(&path).expect("a shipped topology");
+    for (from, to, said) in [
+        ("run: Whole,", "", "mixes the inputs of a batch, not weights"),
+        ("run: Whole,", "", "only stages that are run whole gather batches"),
+        ("Spline(n: 10, k: 8)", "Mds(n: 10, k: 8)", "replicas need no batch"),
+        ("\"fc2\", \"fc3\"]", "\"fc2\"]", "mixes the inputs of a batch, not weights"),
+        ("k: 8)", "k: 8, silent: 10)", "leave replies enough"),
+        ("k: 8)", "k: 8, silent: 1, lies: 7)", "leave replies enough"),
+        ("k: 8)", "k: 8, after: -1.0)", "smoothings from 0 up"),
+        ("k: 8)", "k: 11)", "choose 1 ≤ k ≤ n"),
+        ("n: 10,", "n: 11,", "11 shares for 10 devices"),
+        ("order: NearestNeighbour", "order: Sorted", "Sorted"),
+    ] {
+        assert!(good.contains(from), "{from} is in the topology");
+        let refused = Plan::parse(&path, good.replace(from, to)).expect_err(to).to_string();
+        assert!(refused.contains(said), "{to}: {refused}");
+        assert!(refused.contains("lenet5-batch.ron:"), "it says where: {refused}");
+    }
+}
+
+#[test]
+fn a_trace_shows_the_round_of_a_batch_to_each_of_its_requests() {
+    let plan = plan("Spline(n: 10, k: 8)", 10, &[]);
+    let trace = run(&plan, 16, "");
+    let header = Header::of(&plan, None, 1, 16);
+    let (from, to) = (Time::ZERO, Time(u64::MAX));
+    let told = replay(&header, &trace, &Filter { from, to, request: Some(RequestId(3)) });
+    for said in ["a batch with #1 #2 #3", "read off approximately", "answered approximately"] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+    assert!(!told.contains("#8 "), "the other batch is not its own: {told}");
+    let flight = trace.iter().fold(Board::new(&header), |mut board, record| {
+        board.take(&header, record);
+        board
+    });
+    assert_eq!((flight.tally.answered, flight.tally.approximate), (16, 16));
+}
+
+#[test]
+fn codes_over_inputs_and_over_weights_are_compared_on_one_fleet() {
+    let path = support::topology("lenet5-batch");
+    for (code, batches) in [("Berrut(10, 8)", true), ("Mds(10, 8)", false), ("Uncoded(4)", false)] {
+        let parsed = CodeFile::parse(code).unwrap_or_else(|why| panic!("{code}: {why}"));
+        let plan = Plan::read_with(&path, parsed).unwrap_or_else(|problems| panic!("{problems}"));
+        let gathers = plan.stages.iter().filter(|stage| stage.batch.is_some()).count();
+        assert_eq!(gathers, usize::from(batches), "{code}");
+        let trace = run(&Arc::new(plan), 16, "");
+        let worth = if batches { Worth::Approximate } else { Worth::Exact };
+        assert!(ends(&trace).values().all(|end| *end == Some(worth)), "{code}");
     }
 }
 

@@ -50,6 +50,10 @@ impl Story {
     }
 
     fn answers(self, request: usize, at: f64, until: f64) -> Self {
+        self.answers_with(Worth::Exact, request, at, until)
+    }
+
+    fn answers_with(self, worth: Worth, request: usize, at: f64, until: f64) -> Self {
         let (id, latency) = (RequestId(request), ms(until) - ms(at));
         let decoded = Event::Decoded {
             request: id,
@@ -58,9 +62,9 @@ impl Story {
             rebuilt: Vec::new(),
             condition: 1.0,
             took: Span::ZERO,
-            worth: Worth::Exact,
+            worth,
         };
-        let answered = Event::Answered { request: id, latency, worth: Worth::Exact };
+        let answered = Event::Answered { request: id, latency, worth };
         self.begins(request, at).note(until, decoded).note(until, answered)
     }
 
@@ -179,6 +183,20 @@ fn answered_breaks_below_its_share() {
         "at least 95.0 % answered: 90.91 % (10 of 11); first request #10 in fc1 \
          (stage fc1 is unrecoverable: nothing from pi-2 (share 1)), since 200.000 ms",
     );
+}
+
+#[test]
+fn estimates_break_above_their_share_and_are_told_beside_what_was_answered() {
+    let story = calm().answers_with(Worth::Estimate, 10, 50.0, 200.0);
+    holds("Estimates(at_most: 0.1)", story.clone());
+    holds("Estimates(at_most: 0)", calm().answers_with(Worth::Approximate, 10, 50.0, 200.0));
+    breaks(
+        "Estimates(at_most: 0.05)",
+        story.clone(),
+        "at most 5.0 % are estimates: 9.09 % (1 of 11); first request #10, since 200.000 ms",
+    );
+    let seen = check("NoRequestLost", story).seen;
+    assert_eq!(seen, "11 of 11 answered (1 with an estimate)");
 }
 
 #[test]

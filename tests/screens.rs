@@ -4,7 +4,7 @@
 mod scene;
 mod support;
 
-use kofn::event::Event;
+use kofn::event::{Event, Worth};
 use kofn::screen::cast::Cast;
 use kofn::screen::look::{Look, Theme, Tone};
 use kofn::screen::panel::Panel;
@@ -325,4 +325,21 @@ fn a_recording_shows_what_was_drawn() {
             }
         }
     }
+}
+
+#[test]
+fn an_answer_that_is_not_exact_says_so() {
+    let answered = |event: &Event| matches!(event, Event::Judged { .. });
+    let batch = Show::of("batch-one-dies", 64).at(answered);
+    let drawn = text(&batch.draw(Panel::Answers, 60, 12));
+    assert!(drawn.contains("≈ approximate: of a batch"), "{drawn}");
+    let round = text(&batch.draw(Panel::Round, 100, 12));
+    assert!(round.contains("approximately in") || round.contains("in a batch with"), "{round}");
+    let guessed = |event: &Event| matches!(event, Event::Answered { worth: Worth::Estimate, .. });
+    let show = Show::of("estimates", 80).at(guessed).later(1);
+    let drawn = text(&show.draw(Panel::Answers, 60, 12));
+    assert!(drawn.contains("≈ only an estimate"), "{drawn}");
+    let round = text(&show.draw(Panel::Round, 100, 14));
+    assert!(round.contains("answered with an estimate in"), "{round}");
+    assert!(round.contains("guessed"), "{round}");
 }

@@ -118,6 +118,7 @@ fn table(compared: &[Compared]) -> Table {
         "devices",
         "may_lose",
         "answered",
+        "inexact",
         "accuracy",
         "max_abs_err",
         "p50_ms",
@@ -133,7 +134,8 @@ fn table(compared: &[Compared]) -> Table {
         let or_empty =
             |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
         let counts = [code.devices, code.may_lose].map(|count| count.to_string());
-        let answers = [Some(code.answered), code.accuracy, code.max_abs_err].map(or_empty);
+        let answers = [Some(code.answered), Some(code.inexact), code.accuracy, code.max_abs_err];
+        let answers = answers.map(or_empty);
         let costs =
             [code.p50_ms, code.p99_ms, code.p999_ms, code.work, code.encode_ms, code.decode_ms];
         let row = [code.code.clone()].into_iter().chain(counts).chain(answers);

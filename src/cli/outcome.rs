@@ -45,7 +45,7 @@ impl Outcome {
         let planned = faults.map_or(&[][..], |plan| &plan.faults);
         let expectations = faults.map_or(&[][..], |plan| &plan.expect);
         let aborts = faults.is_some_and(|plan| plan.abort_on_fail);
-        let mut watchdog = aborts.then(|| Watchdog::new(expectations));
+        let mut watchdog = aborts.then(|| Watchdog::new(expectations, &calm.plan));
         let mut stopped = false;
         let trace = calm.with_faults(planned.to_vec()).run(clock, &mut |record| {
             seen(record);

@@ -104,7 +104,9 @@ fn tell(args: &RunArgs, header: &Header, outcome: &Outcome) -> anyhow::Result<Ex
         Format::Text => say(&text::report(&header.headline(), report)),
         Format::Md => say(&markdown::report(&header.headline(), report)),
     }
-    let exit = Exit::from(report.status());
+    let status = Exit::from(report.status());
+    let guessed = status == Exit::AsExpected && report.requests.estimates > 0;
+    let exit = if guessed { Exit::Estimates } else { status };
     if exit != Exit::AsExpected {
         let again = format!("to see this again: {}", command_again(args, report.seed));
         match format {

@@ -46,6 +46,8 @@ pub(super) struct Round {
     pub(super) worth: Worth,
     /// Set once the shares in hand suffice: the round is decided.
     pub(super) decoder: Option<Arc<Decoder>>,
+    /// Whether replies contradicted each other, and it could not be said which were wrong.
+    pub(super) doubted: bool,
     /// Whether spare holders were asked before the deadline.
     pub(super) hedged: bool,
     /// The devices asked for each share, the last one last.
@@ -65,6 +67,7 @@ impl Round {
             places: Vec::new(),
             worth: Worth::Exact,
             decoder: None,
+            doubted: false,
             hedged: false,
             asked: vec![Vec::new(); shares],
             results: BTreeMap::new(),

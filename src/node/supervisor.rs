@@ -4,6 +4,7 @@
 //! those in hand suffice ([`rounds`]); devices may come and go meanwhile ([`members`]). It never answers from too few, nor from what it found wrong.
 
 mod batches;
+mod below;
 mod lies;
 mod members;
 mod rounds;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::codes::CodeFile;
 use super::source::{Problem, Problems, Source, To};
 use super::topology::{
-    ArchitectureFile, DeviceFile, InputsFile, MachineFile, ModelFile, TopologyFile,
+    ArchitectureFile, DeviceFile, InputsFile, MachineFile, ModelFile, RunFile, TopologyFile,
 };
 use super::{Arrivals, Device, Input, Machine, Plan, Policy, inputs, policy, stages};
 use crate::code::Code;
@@ -27,8 +27,16 @@ impl Plan {
     /// Like [`Self::read`], with another code in every layer that is coded.
     pub fn read_with(path: &Path, code: CodeFile) -> Result<Self, Problems> {
         let (source, mut file) = Source::read::<TopologyFile>(path)?;
+        let by_batches = file.coding.code.is_for_batches();
+        for stage in &mut file.stages {
+            let is_batch = stage.code.map_or(by_batches, CodeFile::is_for_batches);
+            if stage.run == RunFile::Whole && is_batch && !code.is_for_batches() {
+                // Its layers are split instead, each by itself.
+                (stage.run, stage.batch) = (RunFile::Coded, None);
+            }
+            stage.code = None;
+        }
         file.coding.code = code;
-        file.stages.iter_mut().for_each(|stage| stage.code = None);
         Self::from_file(&source, &file)
     }
 

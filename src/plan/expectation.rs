@@ -16,6 +16,7 @@ use crate::units::{DeviceId, Span, Time};
 pub(super) enum ExpectationFile {
     NoRequestLost,
     Answered(f64),
+    Estimates { at_most: f64 },
     FailsWith(String),
     MaxAbsError(f64),
     Top1Equal,
@@ -64,6 +65,8 @@ pub enum Expected {
     NoRequestLost,
     /// At least this share of requests was answered.
     Answered(f64),
+    /// At most this share of requests was answered with an estimate.
+    Estimates(f64),
     /// Some request failed, and each that did gave a reason with these words in it.
     FailsWith(String),
     /// No output of an answer is further from the whole model's.
@@ -193,6 +196,10 @@ impl Check<'_> {
         match file {
             ExpectationFile::NoRequestLost => Some(Expected::NoRequestLost),
             ExpectationFile::Answered(least) => self.share(path, *least).map(Expected::Answered),
+            ExpectationFile::Estimates { at_most } => {
+                let path = [path, &[To::Field("at_most")]].concat();
+                self.share(&path, *at_most).map(Expected::Estimates)
+            }
             ExpectationFile::FailsWith(words) => Some(Expected::FailsWith(words.clone())),
             ExpectationFile::MaxAbsError(most) => {
                 self.bound(path, *most).map(Expected::MaxAbsError)

@@ -244,7 +244,20 @@ pub struct PolicyFile {
     #[serde(default)]
     pub verify: VerifyFile,
     #[serde(default)]
+    pub below: BelowFile,
+    #[serde(default)]
     pub health: HealthFile,
+}
+
+/// What becomes of a round that has too few replies when its last deadline passes.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename = "Below")]
+pub enum BelowFile {
+    /// Its requests fail.
+    #[default]
+    Fail,
+    /// They are answered with the best guess from what came, and the answer says so.
+    Estimate,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -305,6 +318,7 @@ impl Default for PolicyFile {
             learn: learn(),
             hedge: None,
             verify: VerifyFile::default(),
+            below: BelowFile::default(),
             health: HealthFile::default(),
         }
     }

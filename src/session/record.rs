@@ -96,6 +96,10 @@ fn seen(report: &Report) -> String {
     } else {
         format!("Answered({})", report.requests.answered as f64 / ended.max(1) as f64)
     }];
+    if report.requests.estimates > 0 {
+        let share = report.requests.estimates as f64 / report.requests.sent.max(1) as f64;
+        lines.push(format!("Estimates(at_most: {share})"));
+    }
     if let Some(error) = report.max_abs_err {
         // Rounded up in its fifth digit: another machine may round its sums otherwise.
         lines.push(format!("MaxAbsError({:.4e})", error * 1.0001));

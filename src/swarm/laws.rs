@@ -121,15 +121,22 @@ impl Laws {
     pub fn expectation(&self, broken: &Broken) -> String {
         let Self { wrong, heals_within, .. } = self;
         match broken.law {
-            Law::NoWrongAnswer => format!("[Answered(0.0), MaxAbsError({wrong:e})]"),
-            Law::EndsOnce | Law::NoneLostWithinMargin => "[NoRequestLost]".to_owned(),
+            Law::NoWrongAnswer => {
+                format!("[Answered(0.0), Estimates(at_most: 1.0), MaxAbsError({wrong:e})]")
+            }
+            Law::EndsOnce | Law::NoneLostWithinMargin => {
+                "[NoRequestLost, Estimates(at_most: 1.0)]".to_owned()
+            }
             Law::AllAnsweredAfter => format!(
-                "[Answered(0.0), During(from: \"{}ns\", to: \"{}ns\", expect: [NoRequestLost])]",
+                "[Answered(0.0), Estimates(at_most: 1.0), During(from: \"{}ns\", to: \"{}ns\", expect: [NoRequestLost])]",
                 broken.since.0,
                 broken.since.0 + FOREVER.0,
             ),
             Law::AllTrustedAfter => {
-                format!("[Answered(0.0), Healed(within: \"{}ns\")]", heals_within.0)
+                format!(
+                    "[Answered(0.0), Estimates(at_most: 1.0), Healed(within: \"{}ns\")]",
+                    heals_within.0
+                )
             }
         }
     }

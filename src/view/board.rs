@@ -145,7 +145,9 @@ impl Board {
                 tally.right += usize::from(*label == Some(*top1));
                 tally.agreeing += usize::from(top1 == top1_of_whole);
             }
-            Event::Decoded { rebuilt, .. } => tally.rebuilt += usize::from(!rebuilt.is_empty()),
+            Event::Decoded { rebuilt, worth, .. } if *worth != Worth::Estimate => {
+                tally.rebuilt += usize::from(!rebuilt.is_empty());
+            }
             Event::Caught { .. } => tally.caught += 1,
             _ => {}
         }
@@ -198,10 +200,11 @@ impl Board {
     fn stage(&mut self, event: &Event) {
         match event {
             Event::MarginChanged { stage, left } => self.stages[stage.0].margin = Some(*left),
-            Event::Decoded { stage, rebuilt, condition, took, .. } => {
+            Event::Decoded { stage, rebuilt, condition, took, worth, .. } => {
                 let stage = &mut self.stages[stage.0];
                 stage.rounds += 1;
-                stage.rebuilt += usize::from(!rebuilt.is_empty());
+                let guessed = *worth == Worth::Estimate;
+                stage.rebuilt += usize::from(!rebuilt.is_empty() && !guessed);
                 stage.decode = *took;
                 stage.worst_condition = stage.worst_condition.max(*condition);
             }

@@ -17,6 +17,8 @@ pub struct Compared {
     /// How many of each stage's devices may be lost, whichever they are; of the stage that bears least.
     pub may_lose: usize,
     pub answered: f64,
+    /// The part of all requests whose answer is only approximate, or an estimate.
+    pub inexact: f64,
     pub accuracy: Option<f64>,
     pub top1_agreement: Option<f64>,
     pub max_abs_err: Option<f64>,
@@ -51,6 +53,8 @@ impl Compared {
             devices: holders.count(),
             may_lose: stages.iter().map(|stage| stage.tolerates).min().unwrap_or(0),
             answered: report.requests.answered as f64 / report.requests.sent.max(1) as f64,
+            inexact: (report.requests.approximate + report.requests.estimates) as f64
+                / report.requests.sent.max(1) as f64,
             accuracy: report.accuracy,
             top1_agreement: report.top1_agreement,
             max_abs_err: report.max_abs_err,
@@ -80,7 +84,8 @@ pub fn to_text(compared: &[Compared]) -> String {
             code.code.clone(),
             code.devices.to_string(),
             format!("any {}", code.may_lose),
-            percent(Some(code.answered)),
+            // Marked: not everything that is answered is answered exactly.
+            percent(Some(code.answered)) + if code.inexact > 0.0 { " ≈" } else { "" },
             percent(code.accuracy),
             code.max_abs_err.map_or("–".into(), |error| format!("{error:.1e}")),
             format!("{:.2}", code.p50_ms),

@@ -23,9 +23,11 @@ pub fn replay(header: &Header, trace: &[Record], filter: &Filter) -> String {
         lines.push(format!("{:15}{}{name}", "", "|".repeat(at)));
     }
     let lifetime = filter.request.map(|request| lifetime(trace, request));
+    let batches = filter.request.map_or_else(Vec::new, |request| batches(trace, request));
     let shown = trace.iter().filter(|record| {
         let inside = (filter.from..=filter.to).contains(&record.at);
-        inside && lifetime.is_none_or(|life| concerns(record, filter.request, life))
+        let shared = batches.iter().any(|batch| is_of(&record.event, *batch));
+        inside && (shared || lifetime.is_none_or(|life| concerns(record, filter.request, life)))
     });
     lines.extend(shown.map(|record| line(header, record)));
     lines.join("\n")
@@ -42,6 +44,19 @@ fn lifetime(trace: &[Record], request: RequestId) -> (Time, Time) {
     let ends = |event: &Event| matches!(event, Event::Answered { .. } | Event::Failed { .. });
     let end = trace.iter().filter(of_it).find(|record| ends(&record.event));
     (first, end.map_or(Time(u64::MAX), |record| record.at))
+}
+
+/// The batches that a request is in, each a stage's round under the name of its first request.
+fn batches(trace: &[Record], of: RequestId) -> Vec<(RequestId, StageId)> {
+    let batch = |record: &Record| {
+        let Event::Gathered { request, stage, requests, .. } = &record.event else { return None };
+        requests.contains(&of).then_some((*request, *stage))
+    };
+    trace.iter().filter_map(batch).collect()
+}
+
+fn is_of(event: &Event, (request, stage): (RequestId, StageId)) -> bool {
+    event.request() == Some(request) && event.stage() == Some(stage)
 }
 
 fn concerns(record: &Record, request: Option<RequestId>, (first, last): (Time, Time)) -> bool {

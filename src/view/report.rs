@@ -275,10 +275,11 @@ impl Fold {
             Event::Encoded { stage, took, .. } => {
                 self.stages.entry(*stage).or_default().encode += *took;
             }
-            Event::Decoded { request, stage, used, rebuilt, condition, took, .. } => {
+            Event::Decoded { request, stage, used, rebuilt, condition, took, worth } => {
                 let seen = self.stages.entry(*stage).or_default();
                 seen.rounds += 1;
-                seen.rebuilt += usize::from(!rebuilt.is_empty());
+                let guessed = *worth == Worth::Estimate;
+                seen.rebuilt += usize::from(!rebuilt.is_empty() && !guessed);
                 seen.decode += *took;
                 seen.worst_condition = seen.worst_condition.max(*condition);
                 for share in used {

@@ -18,7 +18,7 @@ pub use evidence::Evidence;
 pub use watchdog::Watchdog;
 use watchdog::is_final;
 
-use crate::plan::{Expectation, Expected, Window};
+use crate::plan::{Below, Expectation, Expected, Plan, Window};
 use crate::units::Time;
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -89,7 +89,7 @@ struct Scene<'s> {
 
 impl Verdict {
     pub fn of(trial: &Trial<'_>) -> Self {
-        let all = with_implied(trial.expectations);
+        let all = with_implied(trial.expectations, trial.run.plan);
         let mut checks: Vec<Check> = all.iter().map(|e| check(e, trial)).collect();
         if trial.stopped {
             // What was not at an end cannot be judged, except for what is broken for good.
@@ -108,15 +108,22 @@ impl Verdict {
     }
 }
 
-/// Requests may be lost only if the plan says so: without a word about it, none may.
-fn with_implied(expectations: &[Expectation]) -> Vec<Expectation> {
+/// Requests may be lost only if the plan says so: without a word about it, none may. Nor may answers be
+/// estimates, where the topology lets them be, unless the plan does so too.
+fn with_implied(expectations: &[Expectation], plan: &Plan) -> Vec<Expectation> {
     let speaks_of_loss = |expectation: &Expectation| {
         let allows = matches!(expectation.what, Expected::Answered(_) | Expected::FailsWith(_));
         allows || (expectation.what == Expected::NoRequestLost && expectation.during.is_none())
     };
     let implied = Expectation { what: Expected::NoRequestLost, during: None, line: 1 };
     let implied = (!expectations.iter().any(speaks_of_loss)).then_some(implied);
-    implied.into_iter().chain(expectations.iter().cloned()).collect()
+    let speaks_of_estimates = |expectation: &Expectation| {
+        matches!(expectation.what, Expected::Estimates(_)) && expectation.during.is_none()
+    };
+    let none = Expectation { what: Expected::Estimates(0.0), during: None, line: 1 };
+    let may_be = plan.policy.below == Below::Estimate;
+    let none = (may_be && !expectations.iter().any(speaks_of_estimates)).then_some(none);
+    implied.into_iter().chain(none).chain(expectations.iter().cloned()).collect()
 }
 
 fn check(expectation: &Expectation, trial: &Trial<'_>) -> Check {
@@ -141,6 +148,7 @@ fn finding(expected: &Expected, scene: &Scene<'_>) -> (String, Finding) {
     match expected {
         Expected::NoRequestLost => loss::none(scene),
         Expected::Answered(least) => loss::answered(*least, scene),
+        Expected::Estimates(most) => loss::estimates(*most, scene),
         Expected::FailsWith(words) => loss::fails_with(words, scene),
         Expected::MaxAbsError(most) => answers::max_abs_error(*most, scene),
         Expected::Top1Equal => answers::top1_equal(scene),

@@ -4,7 +4,7 @@
 //! at the same step until it ends, well or badly, for all of them.
 
 use super::Supervisor;
-use crate::event::{Event, Worth};
+use crate::event::Event;
 use crate::maths::Tensor;
 use crate::node::round::{Round, Tasks};
 use crate::node::{Effects, Job, Mixed, RoundId, Timer};
@@ -93,11 +93,11 @@ impl Supervisor {
                 return requests.into_iter().for_each(|r| self.fail(now, r, reason.clone(), out));
             }
         };
-        let (RoundId { request, stage }, worth) = (id, Worth::Approximate);
+        let RoundId { request, stage } = id;
         out.note(Event::Gathered { request, stage, requests: requests.clone(), waited, took });
         let shares = self.plan.stages[stage.0].code.shares();
         let mut round = Round::new(id, now, shares, Tasks::Own(tasks));
-        (round.requests, round.places, round.worth) = (requests, places, worth);
+        (round.requests, round.places) = (requests, places);
         if let Some(progress) = self.requests.get_mut(&request) {
             progress.round = Some(round);
         }

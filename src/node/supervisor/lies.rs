@@ -24,6 +24,7 @@ impl Supervisor {
             Undecoded::Broken(reason) => return self.fail_round(now, id, &reason, out),
             Undecoded::Doubtful => {
                 let arrived = round.arrived().into_iter().collect();
+                round.doubted = true;
                 if round.missing().is_empty() {
                     // Nobody else can be asked: let all speak again.
                     round.results.clear();

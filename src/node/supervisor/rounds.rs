@@ -1,13 +1,14 @@
 //! Rounds: whom to ask, when the replies suffice, and what to do when they do not.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::Supervisor;
-use crate::code::Arrived;
-use crate::event::Event;
+use crate::code::{Arrived, Decoder, Fidelity};
+use crate::event::{Event, Worth};
 use crate::maths::Tensor;
 use crate::node::{Check, Effects, Job, Message, NodeId, RoundId, Ticket, Timer};
-use crate::plan::{Plan, Stage, StageWork, Verify, Wait};
+use crate::plan::{StageWork, Verify, Wait};
 use crate::units::{DeviceId, Span, StageId, Time};
 
 /// Whether a round may still wait for a reply more than it needs.
@@ -165,11 +166,9 @@ impl Supervisor {
         out: &mut Effects,
     ) -> bool {
         let plan = self.plan.clone();
-        let RoundId { request, stage } = id;
+        let stage = id.stage;
         let Some(round) = self.round(id) else { return false };
         let (arrived, awaited) = (round.arrived(), round.awaited());
-        let (after, results) = (now - round.began, round.results.clone());
-        let (tasks, places) = (round.tasks.clone(), round.places.clone());
         let Ok(decoder) = self.decoders[stage.0].decoder(&arrived) else { return false };
         if decoder.condition > plan.policy.worst_condition {
             return false;
@@ -179,9 +178,30 @@ impl Supervisor {
         if wants_surplus && may_come && patience == Patience::Left {
             return false;
         }
-        if let Some(round) = self.round(id) {
-            round.decoder = Some(decoder.clone());
-        }
+        let worth = match plan.stages[stage.0].code.fidelity() {
+            Fidelity::Exact => Worth::Exact,
+            Fidelity::Approximate => Worth::Approximate,
+        };
+        self.decode(now, id, decoder, worth, out);
+        true
+    }
+
+    /// Decides a round: nobody else is waited for.
+    fn decode(
+        &mut self,
+        now: Time,
+        id: RoundId,
+        decoder: Arc<Decoder>,
+        worth: Worth,
+        out: &mut Effects,
+    ) {
+        let plan = self.plan.clone();
+        let RoundId { request, stage } = id;
+        let Some(round) = self.round(id) else { return };
+        (round.decoder, round.worth) = (Some(decoder.clone()), worth);
+        let (arrived, awaited) = (round.arrived(), round.awaited());
+        let (after, results) = (now - round.began, round.results.clone());
+        let (tasks, places) = (round.tasks.clone(), round.places.clone());
         let expected = |device| self.health.expected(device, stage).map(|span| span.0);
         let without = awaited.iter().map(|(_, device)| (*device, expected(*device))).collect();
         for device in awaited.iter().map(|(_, device)| *device).collect::<BTreeSet<_>>() {
@@ -193,7 +213,7 @@ impl Supervisor {
             let code = batch.estimator.clone();
             let result_len = plan.stages[stage.0].reply_bytes(0).0 as usize / size_of::<f32>();
             out.work(Job::ReadOff { round: id, code, decoder, results, places, result_len });
-            return true;
+            return;
         }
         match &plan.stages[stage.0].work {
             StageWork::Layer(layer) => {
@@ -204,8 +224,7 @@ impl Supervisor {
             StageWork::Function(_) => {
                 let code = plan.stages[stage.0].code.as_ref();
                 if let Err(undecoded) = Check::copies(code, &results) {
-                    self.reopen(now, id, undecoded, out);
-                    return true;
+                    return self.reopen(now, id, undecoded, out);
                 }
                 let used = decoder.used();
                 let outputs = results.into_iter().find(|(share, _)| used.contains(share));
@@ -213,7 +232,6 @@ impl Supervisor {
                 self.finish_round(now, id, vec![outputs], Span::ZERO, out);
             }
         }
-        true
     }
 
     /// Ends a round well, with the outputs of each request that it was for.
@@ -280,24 +298,15 @@ impl Supervisor {
         tries: u32,
         out: &mut Effects,
     ) {
-        let plan = self.plan.clone();
         let Some(round) = self.round(id) else { return };
         if round.attempt < tries {
             round.attempt += 1;
             return self.scatter(now, id, out);
         }
-        let arrived = round.arrived();
-        let awaited = round.awaited();
-        let attempts = round.attempt + 1;
-        for device in awaited.iter().map(|(_, device)| *device).collect::<BTreeSet<_>>() {
-            out.send(NodeId::Device(device), Message::Cancel(id));
+        if let Some(decoder) = self.best_guess(id) {
+            return self.decode(now, id, decoder, Worth::Estimate, out);
         }
-        let stage = &plan.stages[id.stage.0];
-        let reason = match self.decoders[id.stage.0].decoder(&arrived) {
-            Ok(decoder) => ill_founded(stage, decoder.condition, attempts),
-            Err(_) => unrecoverable(&plan, stage, &arrived, &awaited, attempts),
-        };
-        self.fail_round(now, id, &reason, out);
+        self.give_up(now, id, out);
     }
 
     /// A round takes longer than usual: ask spare holders of what is missing.
@@ -323,35 +332,4 @@ impl Supervisor {
             self.ask(now, id, asked, out);
         }
     }
-}
-
-/// `stage fc1 is unrecoverable: 3 of 4 needed shares after 2 tries; nothing from pi-3 (share 2), …`.
-fn unrecoverable(
-    plan: &Plan,
-    stage: &Stage,
-    arrived: &Arrived,
-    awaited: &[(usize, DeviceId)],
-    tries: u32,
-) -> String {
-    let silent: BTreeSet<(usize, DeviceId)> = awaited.iter().copied().collect();
-    let silent: Vec<String> = silent
-        .into_iter()
-        .map(|(share, device)| format!("{} (share {share})", plan.devices[device.0].name))
-        .collect();
-    format!(
-        "stage {} is unrecoverable: {} of {} needed shares after {tries} tries; nothing from {}",
-        stage.name,
-        arrived.len(),
-        stage.needed(),
-        silent.join(", "),
-    )
-}
-
-/// There were shares enough, but nothing that could be relied on.
-fn ill_founded(stage: &Stage, condition: f64, tries: u32) -> String {
-    let name = &stage.name;
-    format!(
-        "stage {name} is unrecoverable: after {tries} tries its shares contradict each other and \
-         which are wrong cannot be said, or would amplify rounding {condition:.0} times"
-    )
 }

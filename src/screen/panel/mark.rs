@@ -1,7 +1,7 @@
 //! Marks: the sign and the tone of what happened, the same in the log and on the time line.
 
 use super::super::look::{Look, Tone};
-use crate::event::{Event, Standing};
+use crate::event::{Event, Standing, Worth};
 
 pub(super) fn mark(look: &Look, event: &Event) -> (&'static str, Tone) {
     let (unicode, ascii, tone) = signs(event);
@@ -22,10 +22,12 @@ fn signs(event: &Event) -> (&'static str, &'static str, Tone) {
         Event::Refused { .. } => ("⊘", "/", Tone::Bad),
         Event::Enough { without, .. } if without.is_empty() => ("◆", "*", Tone::Good),
         Event::Enough { .. } => ("◆", "*", Tone::Text),
+        Event::Decoded { worth: Worth::Estimate, .. } => ("≈", "~", Tone::Warn),
         Event::Decoded { rebuilt, .. } if !rebuilt.is_empty() => ("✚", "R", Tone::Rebuilt),
         Event::Decoded { .. } => ("◆", "*", Tone::Good),
         Event::DeadlinePassed { .. } => ("◔", "?", Tone::Warn),
         Event::LocalRan { .. } => ("·", ".", Tone::Quiet),
+        Event::Answered { worth, .. } if !worth.is_exact() => ("≈", "A", Tone::Warn),
         Event::Answered { .. } => ("✔", "A", Tone::Good),
         Event::Failed { .. } => ("✖", "X", Tone::Bad),
         Event::Judged { top1, top1_of_whole, .. } if top1 != top1_of_whole => {

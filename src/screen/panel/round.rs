@@ -141,8 +141,9 @@ fn outcome(scene: &Scene<'_>, round: Option<&RoundBoard>, needed: usize) -> Text
             (format!(" {}", enough.after), Tone::Quiet)
         }
         (Some(decoded), Some(enough)) => {
-            let rebuilt = decoded.rebuilt.len();
-            (format!(" {} {rebuilt} rebuilt in {}", enough.after, decoded.took), Tone::Rebuilt)
+            let (rebuilt, what) = (decoded.rebuilt.len(), what_became(decoded.worth));
+            let tone = if decoded.worth.is_exact() { Tone::Rebuilt } else { Tone::Warn };
+            (format!(" {} {rebuilt} {what} in {}", enough.after, decoded.took), tone)
         }
         (None, None) if round.doubted => (" some share is wrong".to_owned(), Tone::Wrong),
         (None, None) if round.deadlines > 0 => (" the deadline passed".to_owned(), Tone::Bad),
@@ -150,6 +151,15 @@ fn outcome(scene: &Scene<'_>, round: Option<&RoundBoard>, needed: usize) -> Text
         _ => (String::new(), Tone::Quiet),
     };
     Text::styled(look.text(&text), look.style(tone))
+}
+
+/// What became of sources that did not come.
+fn what_became(worth: Worth) -> &'static str {
+    match worth {
+        Worth::Exact => "rebuilt",
+        Worth::Approximate => "read off",
+        Worth::Estimate => "guessed",
+    }
 }
 
 /// Why the last decided round stopped waiting, and what decoding it cost.
@@ -175,11 +185,7 @@ fn explanation(scene: &Scene<'_>, flight: &Flight) -> Vec<Line<'static>> {
         && !decoded.rebuilt.is_empty()
     {
         let sources: Vec<String> = decoded.rebuilt.iter().map(usize::to_string).collect();
-        let what = match decoded.worth {
-            Worth::Exact => "rebuilt",
-            Worth::Approximate => "read off approximately",
-            Worth::Estimate => "only estimated",
-        };
+        let what = what_became(decoded.worth);
         let text = format!(
             "source {} {what} from shares {} in {}, condition {:.1}",
             sources.join(" "),

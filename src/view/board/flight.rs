@@ -254,7 +254,8 @@ impl RoundBoard {
                 used.iter().for_each(|share| self.cells[*share].state = CellState::Used);
                 for (cell, share) in self.cells.iter_mut().zip(shares) {
                     let source = share.plain.filter(|source| rebuilt.contains(source));
-                    cell.rebuilt = source.is_some() && cell.state != CellState::Used;
+                    let in_hand = cell.state == CellState::Used || *worth == Worth::Estimate;
+                    cell.rebuilt = source.is_some() && !in_hand;
                 }
                 self.decoded = Some(Decoded {
                     took: *took,

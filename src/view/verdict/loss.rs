@@ -40,6 +40,24 @@ pub(super) fn fails_with(words: &str, scene: &Scene<'_>) -> (String, Finding) {
     (format!("some requests fail, each with \"{words}\""), finding)
 }
 
+pub(super) fn estimates(most: f64, scene: &Scene<'_>) -> (String, Finding) {
+    let (_, accepted) = counts(scene);
+    let estimates = || scene.lives().filter(|(_, life)| life.worth == Worth::Estimate);
+    let count = estimates().count();
+    let share = count as f64 / accepted.max(1) as f64;
+    let seen = format!("{} % ({count} of {accepted})", percent(share));
+    let ends = estimates().filter_map(|(request, life)| Some((life.end.as_ref()?.0, request)));
+    let finding = match ends.min().filter(|_| share > most) {
+        Some((at, request)) => Finding::broken(seen, format!("first request #{}", request.0), at),
+        None => Finding::holds(seen),
+    };
+    let expected = match most {
+        0.0 => "no answer is an estimate".to_owned(),
+        _ => format!("at most {} % are estimates", percent(most)),
+    };
+    (expected, finding)
+}
+
 /// A part of a run in which nothing was asked shows nothing.
 fn unless_empty(accepted: usize, seen: String, scene: &Scene<'_>) -> Finding {
     if accepted > 0 {

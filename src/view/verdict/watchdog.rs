@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::with_implied;
 use crate::event::{Event, Record};
-use crate::plan::{Expectation, Expected};
+use crate::plan::{Expectation, Expected, Plan};
 use crate::units::{RequestId, Time};
 
 /// Watches a run, and stops it as soon as it can only fail.
@@ -17,8 +17,8 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    pub fn new(expectations: &[Expectation]) -> Self {
-        let mut expectations = with_implied(expectations);
+    pub fn new(expectations: &[Expectation], plan: &Plan) -> Self {
+        let mut expectations = with_implied(expectations, plan);
         expectations.retain(|expectation| is_final(&expectation.what));
         Self { expectations, accepted: BTreeMap::new() }
     }
