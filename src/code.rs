@@ -69,9 +69,12 @@ mod chebyshev;
 mod curve;
 mod decoder;
 mod encoder;
+mod estimator;
 mod gaussian;
+mod least_squares;
 mod locate;
 mod mds;
+mod outliers;
 mod parity;
 mod polar;
 mod replication;
@@ -87,15 +90,19 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use least_squares::least_squares;
+
 pub use berrut::Berrut;
 pub use cache::DecoderCache;
 pub use chebyshev::Chebyshev;
 pub use curve::{Curve, Order, Placement};
 pub use decoder::{Decoder, Piece, Place, Recipe};
 pub use encoder::{Encoder, Mixture};
+pub use estimator::Estimator;
 pub use gaussian::Gaussian;
 pub use locate::{Audit, MOST_CANDIDATES, audit};
 pub use mds::Mds;
+pub use outliers::outliers;
 pub use parity::Parity;
 pub use polar::Polar;
 pub use replication::Replication;
@@ -124,6 +131,16 @@ pub trait Code: Debug + Send + Sync {
     /// How many shares may be missing, whichever they are.
     fn tolerates(&self) -> usize;
 
+    /// What results decoded by [`Self::decoder`] are worth.
+    fn fidelity(&self) -> Fidelity {
+        Fidelity::Exact
+    }
+
+    /// The best guess from shares that do not suffice; `None` if they say nothing at all.
+    fn estimate(&self, arrived: &Arrived) -> Option<Decoder> {
+        least_squares(self, arrived)
+    }
+
     /// The same code made to fit sources of so many rows, if what it is depends on that; with a
     /// condition number up to `worst` if it can be had.
     fn fitted(&self, rows: usize, worst: f64) -> Option<Arc<dyn Code>> {
@@ -145,6 +162,15 @@ pub trait Code: Debug + Send + Sync {
     fn plain(&self, share: usize) -> Option<usize> {
         self.encoder().plain(share)
     }
+}
+
+/// Whether decoding gives the sources or something like them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fidelity {
+    /// To rounding.
+    Exact,
+    /// The better, the more shares arrive; no bound holds for every function.
+    Approximate,
 }
 
 /// The arrived shares do not suffice.

@@ -43,6 +43,25 @@ pub enum Proof {
     Surplus,
 }
 
+/// What a result is worth; of several the last of these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Worth {
+    /// That of the undivided model, to rounding.
+    #[default]
+    Exact,
+    /// Read off a curve through the results of a batch.
+    Approximate,
+    /// Guessed from fewer shares than are needed.
+    Estimate,
+}
+
+impl Worth {
+    pub fn is_exact(&self) -> bool {
+        *self == Self::Exact
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event")]
 pub enum Event {
@@ -52,6 +71,19 @@ pub enum Event {
     Encoded {
         request: RequestId,
         stage: StageId,
+        #[serde(deserialize_with = "Span::counted")]
+        took: Span,
+    },
+    /// Requests at the same stage were gathered into a batch and their inputs mixed: its round is that of
+    /// the first of them, under whose name everything about it is told.
+    Gathered {
+        request: RequestId,
+        stage: StageId,
+        requests: Vec<RequestId>,
+        /// How long the first waited for the others.
+        #[serde(deserialize_with = "Span::counted")]
+        waited: Span,
+        /// How long mixing took.
         #[serde(deserialize_with = "Span::counted")]
         took: Span,
     },
@@ -96,6 +128,8 @@ pub enum Event {
         condition: f64,
         #[serde(deserialize_with = "Span::counted")]
         took: Span,
+        #[serde(default, skip_serializing_if = "Worth::is_exact")]
+        worth: Worth,
     },
     /// A round's deadline passed with too few shares.
     DeadlinePassed { request: RequestId, stage: StageId, attempt: u32, missing: Vec<usize> },
@@ -111,6 +145,8 @@ pub enum Event {
         request: RequestId,
         #[serde(deserialize_with = "Span::counted")]
         latency: Span,
+        #[serde(default, skip_serializing_if = "Worth::is_exact")]
+        worth: Worth,
     },
     /// A request ended without an answer, and says why.
     Failed {
@@ -170,6 +206,7 @@ impl Event {
         match self {
             Self::Accepted { request }
             | Self::Encoded { request, .. }
+            | Self::Gathered { request, .. }
             | Self::Scattered { request, .. }
             | Self::Started { request, .. }
             | Self::Arrived { request, .. }
@@ -199,6 +236,7 @@ impl Event {
     pub fn stage(&self) -> Option<StageId> {
         match self {
             Self::Encoded { stage, .. }
+            | Self::Gathered { stage, .. }
             | Self::Scattered { stage, .. }
             | Self::Started { stage, .. }
             | Self::Arrived { stage, .. }
@@ -241,6 +279,7 @@ impl Event {
             | Self::Doubted { arrived: shares, .. } => shares.clone(),
             Self::Accepted { .. }
             | Self::Encoded { .. }
+            | Self::Gathered { .. }
             | Self::LocalRan { .. }
             | Self::Answered { .. }
             | Self::Failed { .. }
@@ -273,6 +312,7 @@ impl Event {
             | Self::Caught { device, .. } => vec![*device],
             Self::Accepted { .. }
             | Self::Encoded { .. }
+            | Self::Gathered { .. }
             | Self::Enough { .. }
             | Self::Decoded { .. }
             | Self::DeadlinePassed { .. }

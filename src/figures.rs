@@ -9,6 +9,7 @@
 
 mod approxifer;
 mod batch;
+mod cdc_case1;
 mod cdc_case2;
 mod cdc_fig13;
 mod cdc_fig14;
@@ -76,6 +77,7 @@ pub struct Table {
 pub const ALL: &[Figure] = &[
     Figure { id: "cdc-recovery", source: "Hadidi et al. 2023, §VI", run: cdc_recovery::run },
     Figure { id: "cdc-fig2", source: "Hadidi et al. 2023, Fig. 2", run: cdc_fig2::run },
+    Figure { id: "cdc-case1", source: "Hadidi et al. 2023, Fig. 9", run: cdc_case1::run },
     Figure { id: "cdc-case2", source: "Hadidi et al. 2023, Figs. 11, 12", run: cdc_case2::run },
     Figure { id: "cdc-fig13", source: "Hadidi et al. 2023, Fig. 13b", run: cdc_fig13::run },
     Figure { id: "cdc-fig14", source: "Hadidi et al. 2023, Fig. 14", run: cdc_fig14::run },

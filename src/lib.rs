@@ -36,6 +36,9 @@
 //! A convolution is linear in its input too. If the topology says `split: Spatial`, the sources are strips
 //! of its input, which the supervisor mixes for every request, and every device holds all its weights;
 //! what they reply is decoded in the same way.
+//! A stage may instead code the **inputs of a batch**: k requests are gathered (`node/supervisor/batches.rs`),
+//! their inputs mixed into n, and a curve through the results is read off at the inputs
+//! ([`code::Curve`]). That goes for any function, and gives approximate answers.
 //!
 //! # Floors
 //!
@@ -56,6 +59,7 @@
 //! | 7 | [`session`] | a run that is steered: typed faults, branches, recording | screen |
 //! | 7 | [`swarm`] | drawn fleets and misfortune, held to what must always be true | view |
 //! | 7 | [`figures`] | the papers' figures, measured anew | view |
+//! | 7 | [`advise`] | how to run a model on a fleet: offers, estimates, trials | files, screen |
 //! | 8 | [`screen`] | panels, keys, the terminal | drive, node |
 //! | 9 | [`cli`] | one short file a command | – |
 //!
@@ -78,7 +82,8 @@
 //!    far lies are looked for is the policy's `verify`; what slips through is in the README.
 //! 8. Every accepted request ends exactly once: answered, or failed with a reason.
 //! 9. Exact codes agree with the whole model to rounding. With all plain shares in hand, the bits
-//!    are those of the undivided layer through the same kernels.
+//!    are those of the undivided layer through the same kernels. An answer that is worth less says what it
+//!    is worth ([`event::Worth`]).
 //! 10. Serde appears only at the doors: topology, fault plan, event, report.
 //! 11. On one machine the same build, files and seed give the same trace, byte for byte.
 //! 12. What is typed into a run that goes on is what a plan could have said before: a session, a branch
@@ -86,6 +91,7 @@
 //! 13. A draw of chance depends on the seed and on what it is for, never on how many came before: a
 //!     run and its twin without faults differ by the faults alone.
 
+pub mod advise;
 pub mod cli;
 pub mod code;
 pub mod drive;

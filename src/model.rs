@@ -10,6 +10,7 @@ mod guard;
 pub mod images;
 pub mod linear;
 mod lower;
+mod lrn;
 mod network;
 mod onnx;
 mod prelu;

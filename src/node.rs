@@ -11,6 +11,7 @@
 //! sockets. `handle` cannot fail; what goes wrong is an event. Anything that takes time is a
 //! [`Job`], plain data that the driver charges for in virtual time and runs in real time.
 
+mod batch;
 mod chaos;
 mod client;
 mod deployment;
@@ -21,6 +22,7 @@ mod round;
 mod supervisor;
 mod verify;
 
+pub use batch::Mixed;
 pub use chaos::{Chaos, Order};
 pub use client::{Case, Client, Schedule};
 pub use deployment::Deployment;
@@ -117,6 +119,11 @@ pub enum Timer {
         attempt: u32,
     },
     Hedge(RoundId),
+    /// The requests of a batch have waited for others long enough.
+    Batch {
+        stage: StageId,
+        number: u32,
+    },
     Arrival(RequestId),
     /// Nobody has answered a device that came up: it says hello for the so manyth time again.
     Hello {
@@ -135,7 +142,7 @@ pub enum Timer {
     },
 }
 
-/// One running of a stage for one request.
+/// One running of a stage for one request, or for a batch of which it is the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RoundId {
     pub request: RequestId,

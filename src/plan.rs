@@ -3,8 +3,10 @@
 //! Files are parsed and then checked whole: every problem is reported at once, with its place. A
 //! [`Plan`] that exists can be run. Nothing here knows actors, sockets, or who is alive.
 
+mod batch;
 mod build;
 mod codes;
+mod draft;
 mod expectation;
 mod fault_plan;
 mod inputs;
@@ -21,7 +23,9 @@ pub mod typed;
 
 use std::sync::Arc;
 
+pub use batch::Batch;
 pub use codes::CodeFile;
+pub use draft::{Draft, Part, Way};
 pub use expectation::{Bound, Expectation, Expected, Percentile, Window};
 pub use fault_plan::{Fault, FaultPlan};
 pub use inputs::Input;
@@ -43,7 +47,7 @@ pub struct Plan {
     pub name: String,
     pub network: Arc<Network>,
     /// The model in one piece: the truth.
-    pub whole: Whole,
+    pub whole: Arc<Whole>,
     pub supervisor: Machine,
     pub devices: Vec<Device>,
     pub stages: Vec<Stage>,
@@ -109,6 +113,8 @@ pub struct Stage {
     /// How its results are checked; not `Auto` any more.
     pub verify: Verify,
     pub input_bytes: Bytes,
+    /// How requests are gathered, if the code is over their inputs.
+    pub batch: Option<Batch>,
 }
 
 #[derive(Debug)]
@@ -135,8 +141,38 @@ impl Stage {
                 format!("{} in strips", layer.layer().kind)
             }
             StageWork::Layer(layer) => layer.layer().kind.clone(),
+            StageWork::Function(_) if self.batch.is_some() => "run on batches".to_owned(),
             StageWork::Function(_) => "run whole".to_owned(),
         }
+    }
+
+    /// How many shares suffice, if they are the right ones.
+    pub fn needed(&self) -> usize {
+        match &self.batch {
+            Some(_) => self.code.shares() - self.code.tolerates(),
+            None => self.code.sources(),
+        }
+    }
+
+    /// How many replies are waited for as long as they may come: more than are needed, where lies show
+    /// only so.
+    pub fn awaited(&self) -> usize {
+        match &self.batch {
+            Some(batch) => batch.estimator.awaited(),
+            None => self.code.sources() + usize::from(self.verify == Verify::Surplus),
+        }
+    }
+
+    /// The work of mixing the inputs of a full batch, for one of its requests.
+    pub fn mix_work(&self) -> Flops {
+        let Some(batch) = &self.batch else { return Flops(0) };
+        let (k, len) = (self.code.sources(), self.input_bytes.0 as usize / size_of::<f32>());
+        Flops(batch.mix_work(k, len).0 / k as u64)
+    }
+
+    /// How many requests one round is for, when all is well.
+    pub fn requests_a_round(&self) -> usize {
+        if self.batch.is_some() { self.code.sources() } else { 1 }
     }
 
     /// The work of a share.

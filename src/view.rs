@@ -1,6 +1,7 @@
 //! The looking: folds a trace into what people and programs read. Everything here is a pure function of
 //! events and plans; nothing here knows nodes or drivers, and nothing here can ask them.
 
+pub mod advice;
 pub mod board;
 pub mod check;
 pub mod compare;
@@ -19,3 +20,4 @@ pub mod tape;
 pub mod text;
 pub mod trace;
 pub mod verdict;
+pub mod worth;

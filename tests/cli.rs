@@ -84,7 +84,10 @@ fn the_json_report_has_the_documented_keys() {
             "verdict"
         ]
     );
-    assert_eq!(keys(&report["requests"]), ["sent", "answered", "failed", "late", "reasons"]);
+    assert_eq!(
+        keys(&report["requests"]),
+        ["sent", "answered", "approximate", "estimates", "failed", "late", "reasons"]
+    );
     assert_eq!(keys(&report["latency_ms"]), ["mean", "p50", "p90", "p99", "p999"]);
     assert_eq!(report["requests"]["answered"], 60);
     assert_eq!(report["verdict"]["status"], "pass");

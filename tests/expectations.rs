@@ -6,7 +6,7 @@ mod support;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use kofn::event::{Event, Proof, Record, Standing};
+use kofn::event::{Event, Proof, Record, Standing, Worth};
 use kofn::plan::{FaultPlan, Plan};
 use kofn::units::{DeviceId, FaultId, RequestId, Span, StageId, Time};
 use kofn::view::verdict::{Check, Evidence, Status, Trial, Verdict};
@@ -58,8 +58,9 @@ impl Story {
             rebuilt: Vec::new(),
             condition: 1.0,
             took: Span::ZERO,
+            worth: Worth::Exact,
         };
-        let answered = Event::Answered { request: id, latency };
+        let answered = Event::Answered { request: id, latency, worth: Worth::Exact };
         self.begins(request, at).note(until, decoded).note(until, answered)
     }
 

@@ -61,4 +61,9 @@ impl Curve for Berrut {
         let nodes: Vec<f64> = arrived.iter().map(|share| self.devices[*share]).collect();
         weights(&nodes, &self.inputs)
     }
+
+    fn foretell(&self, arrived: &Arrived, device: usize) -> Vec<f64> {
+        let nodes: Vec<f64> = arrived.iter().map(|share| self.devices[*share]).collect();
+        weights(&nodes, &[self.devices[device]]).row(0).collect()
+    }
 }

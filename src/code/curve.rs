@@ -3,8 +3,9 @@
 //! A [`Curve`] runs through the k inputs of a batch, one a point α of [−1, 1]. Each device computes the
 //! function at another point β of the curve; the results lie on a curve too, which is read off at the
 //! α. Nothing is exact unless the function is a line along the curve, and no number of results is
-//! "enough": more are better. So these are no [`Code`](super::Code)s, and no answer decoded so may be
-//! called right: it is an estimate.
+//! "enough": more are better. So these are no [`Code`](super::Code)s by themselves, and no answer
+//! decoded so may be called right: it is an estimate. An [`Estimator`](super::Estimator) says how many
+//! results are to be enough all the same.
 //!
 //! Along the curve neighbouring inputs should be alike; [`Order::NearestNeighbour`] makes them so.
 
@@ -29,6 +30,12 @@ pub trait Curve: Debug + Send + Sync {
     /// # Panics
     /// If nothing has arrived.
     fn decoder(&self, arrived: &Arrived) -> Matrix;
+
+    /// (arrived): what each of these results weighs in what they foretell of the result of one more device.
+    ///
+    /// # Panics
+    /// If nothing has arrived.
+    fn foretell(&self, arrived: &Arrived, device: usize) -> Vec<f64>;
 }
 
 /// The points of the k inputs: Chebyshev's of the first kind, ascending.

@@ -185,7 +185,7 @@ fn remove(column: &mut [f64], away: &[f64], square: f64) {
 }
 
 /// The next set of as many places among `len`, in lexicographic order; false after the last.
-fn next_set(set: &mut [usize], len: usize) -> bool {
+pub(super) fn next_set(set: &mut [usize], len: usize) -> bool {
     let count = set.len();
     let Some(at) = (0..count).rev().find(|at| set[*at] < len - count + at) else { return false };
     let start = set[at] + 1;

@@ -43,7 +43,12 @@ const GRID: [f64; 9] = [1e-12, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2];
 
 impl Curve for Spline {
     fn name(&self) -> String {
-        format!("Spline({}, {}, {:.0e})", self.devices.len(), self.inputs.len(), self.smoothing)
+        let (n, k, after) = (self.devices.len(), self.inputs.len(), self.smoothing);
+        if after == 0.0 {
+            format!("Spline({n}, {k})")
+        } else {
+            format!("Spline({n}, {k}, {after:.0e})")
+        }
     }
 
     fn encoder(&self) -> &Matrix {
@@ -53,5 +58,10 @@ impl Curve for Spline {
     fn decoder(&self, arrived: &Arrived) -> Matrix {
         let nodes: Vec<f64> = arrived.iter().map(|share| self.devices[*share]).collect();
         smoother(&nodes, &self.inputs, self.smoothing)
+    }
+
+    fn foretell(&self, arrived: &Arrived, device: usize) -> Vec<f64> {
+        let nodes: Vec<f64> = arrived.iter().map(|share| self.devices[*share]).collect();
+        smoother(&nodes, &[self.devices[device]], self.smoothing).row(0).collect()
     }
 }

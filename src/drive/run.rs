@@ -63,6 +63,7 @@ impl Coming {
             Timer::FaultTurns { .. }
             | Timer::Deadline { .. }
             | Timer::Hedge(_)
+            | Timer::Batch { .. }
             | Timer::Arrival(_)
             | Timer::Hello { .. } => None,
         }

@@ -94,7 +94,7 @@ impl Trouble {
         let (mut all, mut answered, mut coding, mut failed) = (Span::ZERO, 0, Span::ZERO, 0);
         let is_warm = |request: &RequestId| request.0 >= WARM_UP;
         for record in &trace {
-            if let Event::Answered { request, latency } = &record.event
+            if let Event::Answered { request, latency, .. } = &record.event
                 && is_warm(request)
             {
                 all += *latency;

@@ -18,6 +18,8 @@ pub enum Mark {
     Coded,
     /// Part of a function stage: layers with equal numbers run whole on one device.
     Function(usize),
+    /// The same, but if the model ends in a softmax that is left to the supervisor.
+    FunctionBeforeSoftmax(usize),
     /// Part of the local segment it falls into.
     Local,
 }
@@ -54,6 +56,14 @@ pub struct Pieces {
 struct Group {
     what: What,
     nodes: Vec<usize>,
+}
+
+impl Group {
+    /// Its linear layers.
+    fn layers<'g>(&'g self, network: &'g Network) -> impl Iterator<Item = usize> + 'g {
+        let layers = network.layers.iter().enumerate();
+        layers.filter(|(_, layer)| self.nodes.contains(&layer.node)).map(|(at, _)| at)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -122,12 +132,17 @@ impl Network {
                     groups.push(Group { what: What::Layer(layer), nodes: Vec::new() });
                     groups.push(Group { what: What::Local(Some(layer)), nodes: Vec::new() });
                 }
-                Some((_, Mark::Function(number))) => {
+                Some((_, Mark::Function(number) | Mark::FunctionBeforeSoftmax(number))) => {
                     let begun = groups.iter().position(|g| g.what == What::Function(number));
                     group = begun.unwrap_or(groups.len());
                     if begun.is_none() {
                         groups.push(Group { what: What::Function(number), nodes: Vec::new() });
                     }
+                }
+                None if self.is_left_out(node, &groups[group], marks) => {
+                    let last = groups[group].layers(self).max();
+                    group = groups.len();
+                    groups.push(Group { what: What::Local(last), nodes: Vec::new() });
                 }
                 Some((_, Mark::Local)) | None => {}
             }
@@ -135,6 +150,14 @@ impl Network {
             groups[group].nodes.push(node);
         }
         Ok(groups)
+    }
+
+    /// Whether a node is a softmax that gives an output of the network, behind a stage that ends before it.
+    fn is_left_out(&self, node: usize, behind: &Group, marks: &[Mark]) -> bool {
+        let What::Function(number) = behind.what else { return false };
+        let ends_before = marks.contains(&Mark::FunctionBeforeSoftmax(number));
+        let output = self.graph.outputs.contains(&OutletId::new(node, 0));
+        ends_before && output && self.graph.node(node).op().name().contains("Softmax")
     }
 
     /// The values that enter and leave a set of nodes; constants do neither.

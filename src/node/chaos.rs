@@ -117,7 +117,11 @@ impl Chaos {
                     self.turn(now, fault, (long, up), down, out);
                 }
             }
-            Timer::Deadline { .. } | Timer::Hedge(_) | Timer::Arrival(_) | Timer::Hello { .. } => {}
+            Timer::Deadline { .. }
+            | Timer::Hedge(_)
+            | Timer::Batch { .. }
+            | Timer::Arrival(_)
+            | Timer::Hello { .. } => {}
         }
     }
 

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::batch::{self, Mixed};
 use super::{Check, RoundId, Ticket};
-use crate::code::Decoder;
+use crate::code::{Code, Decoder, Estimator};
 use crate::event::Proof;
 use crate::maths::Tensor;
 use crate::model::Segment;
-use crate::plan::{CodedLayer, Share};
+use crate::plan::{Batch, CodedLayer, Share};
 use crate::units::{Bytes, Flops, RequestId};
 
 #[derive(Clone, Debug)]
@@ -24,6 +25,19 @@ pub enum Job {
         decoder: Arc<Decoder>,
         results: BTreeMap<usize, Vec<Tensor>>,
         check: Check,
+    },
+    /// The supervisor mixes the inputs of a batch.
+    Mix { round: RoundId, batch: Batch, inputs: Vec<Vec<Tensor>> },
+    /// The supervisor reads the outputs of a batch off the curve through the results in hand.
+    ReadOff {
+        round: RoundId,
+        code: Arc<Estimator>,
+        decoder: Arc<Decoder>,
+        results: BTreeMap<usize, Vec<Tensor>>,
+        /// As in [`Mixed`].
+        places: Vec<Vec<usize>>,
+        /// How many numbers a result has.
+        result_len: usize,
     },
     /// The supervisor runs a local segment.
     Local { request: RequestId, step: usize, segment: Segment, inputs: Vec<Tensor> },
@@ -44,6 +58,15 @@ pub enum Output {
     Decoded {
         round: RoundId,
         outcome: Result<Tensor, Undecoded>,
+    },
+    Mixed {
+        round: RoundId,
+        mixed: Result<Mixed, String>,
+    },
+    /// The outputs of each request of a batch.
+    HasReadOff {
+        round: RoundId,
+        outcome: Result<Vec<Vec<Tensor>>, Undecoded>,
     },
     Local {
         request: RequestId,
@@ -72,6 +95,10 @@ impl Job {
                 let mixing = Flops((2 * decoder.terms() * layer.cell_len()) as u64);
                 mixing + check.work(layer, results.keys().copied())
             }
+            Self::Mix { batch, inputs, .. } => batch::mix_work(batch, inputs),
+            Self::ReadOff { code, decoder, results, .. } => {
+                batch::read_off_work(code, decoder, results)
+            }
             Self::Local { segment, .. } => segment.work,
         }
     }
@@ -89,6 +116,14 @@ impl Job {
                 let blocks = decoder.terms() + 2 * decoder.recipes.len();
                 Bytes((4 * blocks * layer.cell_len()) as u64)
             }
+            Self::Mix { batch, inputs, .. } => {
+                let input: usize = inputs.first().into_iter().flatten().map(Tensor::len).sum();
+                let shares = batch.estimator.shares();
+                Bytes((4 * input * (inputs.len() + shares)) as u64)
+            }
+            Self::ReadOff { decoder, result_len, .. } => {
+                Bytes((4 * result_len * (decoder.terms() + decoder.recipes.len())) as u64)
+            }
             Self::Local { segment, .. } => segment.weight_bytes + segment.result_bytes,
         }
     }
@@ -100,9 +135,45 @@ impl Job {
                 let [request, stage, share, attempt] = ticket.identity();
                 [1, request, stage, share, attempt]
             }
-            Self::Decode { round, .. } => [2, round.request.0 as u64, round.stage.0 as u64, 0, 0],
+            Self::Decode { round, .. } | Self::ReadOff { round, .. } => {
+                [2, round.request.0 as u64, round.stage.0 as u64, 0, 0]
+            }
             Self::Local { request, step, .. } => [3, request.0 as u64, *step as u64, 0, 0],
             Self::Encode { round, .. } => [4, round.request.0 as u64, round.stage.0 as u64, 0, 0],
+            Self::Mix { round, .. } => [5, round.request.0 as u64, round.stage.0 as u64, 0, 0],
+        }
+    }
+
+    /// The request it is for, and numbers that tell what it does: the same for every request. None if
+    /// it is for several.
+    pub fn of_request(&self) -> Option<(u64, [u64; 3])> {
+        let of = |round: &RoundId, kind| (round.request.0 as u64, [kind, round.stage.0 as u64, 0]);
+        match self {
+            Self::Share { ticket, .. } => {
+                let [request, stage, share, _] = ticket.identity();
+                Some((request, [1, stage, share]))
+            }
+            Self::Decode { round, .. } => Some(of(round, 2)),
+            Self::Local { request, step, .. } => Some((request.0 as u64, [3, *step as u64, 0])),
+            Self::Encode { round, .. } => Some(of(round, 4)),
+            Self::Mix { .. } | Self::ReadOff { .. } => None,
+        }
+    }
+
+    /// What it gives, if that is known to be these tensors.
+    pub fn that_gave(self, tensors: Vec<Tensor>) -> Output {
+        match self {
+            Self::Encode { round, .. } => Output::Encoded { round, tasks: Ok(tensors) },
+            Self::Share { ticket, .. } => Output::Share { ticket, result: Ok(tensors) },
+            Self::Decode { round, .. } => {
+                let outcome = tensors.into_iter().next();
+                let nothing = || Undecoded::Broken("nothing was decoded".to_owned());
+                Output::Decoded { round, outcome: outcome.ok_or_else(nothing) }
+            }
+            Self::Local { request, step, .. } => {
+                Output::Local { request, step, outputs: Ok(tensors) }
+            }
+            Self::Mix { .. } | Self::ReadOff { .. } => self.run(),
         }
     }
 
@@ -114,6 +185,10 @@ impl Job {
             Self::Share { ticket, .. } => Output::Share { ticket: *ticket, result: Err(why()) },
             Self::Decode { round, .. } => {
                 Output::Decoded { round: *round, outcome: Err(Undecoded::Broken(why())) }
+            }
+            Self::Mix { round, .. } => Output::Mixed { round: *round, mixed: Err(why()) },
+            Self::ReadOff { round, .. } => {
+                Output::HasReadOff { round: *round, outcome: Err(Undecoded::Broken(why())) }
             }
             Self::Local { request, step, .. } => {
                 Output::Local { request: *request, step: *step, outputs: Err(why()) }
@@ -133,10 +208,32 @@ impl Job {
                 round,
                 outcome: check_and_decode(&layer, &decoder, &results, &check),
             },
+            Self::Mix { round, batch, inputs } => {
+                Output::Mixed { round, mixed: batch::mix_inputs(&batch, &inputs) }
+            }
+            Self::ReadOff { round, code, decoder, results, places, result_len } => {
+                let outcome = batch::read_off(&code, &decoder, &results, &places, result_len);
+                Output::HasReadOff { round, outcome }
+            }
             Self::Local { request, step, segment, inputs } => {
                 let outputs = segment.run(&inputs).map_err(|error| error.to_string());
                 Output::Local { request, step, outputs }
             }
+        }
+    }
+}
+
+impl Output {
+    /// What was computed, if the job went well.
+    pub fn tensors(&self) -> Option<Vec<Tensor>> {
+        match self {
+            Self::Encoded { tasks, .. } => tasks.as_ref().ok().cloned(),
+            Self::Share { result, .. } => result.as_ref().ok().cloned(),
+            Self::Decoded { outcome, .. } => {
+                outcome.as_ref().ok().map(|tensor| vec![tensor.clone()])
+            }
+            Self::Local { outputs, .. } => outputs.as_ref().ok().cloned(),
+            Self::Mixed { .. } | Self::HasReadOff { .. } => None,
         }
     }
 }

@@ -1,12 +1,13 @@
-//! One running of a stage for one request: who was asked, what came.
+//! One running of a stage for one request, or for a batch of them: who was asked, what came.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::RoundId;
 use crate::code::{Arrived, Decoder};
+use crate::event::Worth;
 use crate::maths::Tensor;
-use crate::units::{DeviceId, Time};
+use crate::units::{DeviceId, RequestId, Time};
 
 /// What the holders of a round's shares are sent.
 #[derive(Clone, Debug)]
@@ -35,8 +36,14 @@ pub(super) struct Round {
     pub(super) attempt: u32,
     /// When the last of the policy's tries so far is over.
     pub(super) until: Time,
+    /// The requests it is for: more than one in a batch.
+    pub(super) requests: Vec<RequestId>,
+    /// Where on the curve of a batch each of them stands.
+    pub(super) places: Vec<Vec<usize>>,
     /// Kept for asking again.
     pub(super) tasks: Tasks,
+    /// What its result is worth.
+    pub(super) worth: Worth,
     /// Set once the shares in hand suffice: the round is decided.
     pub(super) decoder: Option<Arc<Decoder>>,
     /// Whether spare holders were asked before the deadline.
@@ -54,6 +61,9 @@ impl Round {
             attempt: 0,
             until: now,
             tasks,
+            requests: vec![id.request],
+            places: Vec::new(),
+            worth: Worth::Exact,
             decoder: None,
             hedged: false,
             asked: vec![Vec::new(); shares],

@@ -3,6 +3,7 @@
 //! It scatters a stage's input to the holders of its shares, gathers replies, and decodes as soon as
 //! those in hand suffice ([`rounds`]); devices may come and go meanwhile ([`members`]). It never answers from too few, nor from what it found wrong.
 
+mod batches;
 mod lies;
 mod members;
 mod rounds;
@@ -10,6 +11,7 @@ mod rounds;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use batches::{Gathered, Waiting};
 use members::Life;
 
 use super::deployment::Deployment;
@@ -17,7 +19,7 @@ use super::health::Health;
 use super::round::{Round, Tasks};
 use super::{Effects, Input, Job, Message, Node, NodeId, Output, RoundId, Ticket, Timer};
 use crate::code::DecoderCache;
-use crate::event::Event;
+use crate::event::{Event, Worth};
 use crate::maths::Tensor;
 use crate::plan::{Plan, Stage, StageWork, StepWork};
 use crate::units::{DeviceId, RequestId, Span, StageId, Time};
@@ -35,6 +37,10 @@ pub struct Supervisor {
     lives: Vec<Life>,
     /// The requests in flight.
     requests: BTreeMap<RequestId, Progress>,
+    /// The next batch of each stage that gathers.
+    waiting: BTreeMap<StageId, Waiting>,
+    /// The batches whose inputs are being mixed.
+    mixing: BTreeMap<RoundId, Gathered>,
 }
 
 /// How far a request has come.
@@ -46,6 +52,8 @@ struct Progress {
     /// The values that later steps need, by wire.
     values: BTreeMap<usize, Tensor>,
     round: Option<Round>,
+    /// What its answer will be worth, as far as it is.
+    worth: Worth,
 }
 
 impl Supervisor {
@@ -53,15 +61,17 @@ impl Supervisor {
         let decoders = plan.stages.iter().map(|s| DecoderCache::new(s.code.clone())).collect();
         let deadlines: Vec<Span> = plan.stages.iter().map(|stage| stage.deadline).collect();
         let health = Health::new(plan.policy.health, plan.devices.len(), &deadlines);
-        let (margins, requests) = (BTreeMap::new(), BTreeMap::new());
+        let (margins, requests, waiting, mixing) = Default::default();
         let lives = vec![Life::default(); plan.devices.len()];
-        Self { plan, deployment, decoders, health, margins, lives, requests }
+        Self { plan, deployment, decoders, health, margins, lives, requests, waiting, mixing }
     }
 
     fn accept(&mut self, now: Time, request: RequestId, inputs: Vec<Tensor>, out: &mut Effects) {
         out.note(Event::Accepted { request });
         let values = inputs.into_iter().enumerate().collect();
-        self.requests.insert(request, Progress { accepted: now, step: 0, values, round: None });
+        let worth = Worth::Exact;
+        let progress = Progress { accepted: now, step: 0, values, round: None, worth };
+        self.requests.insert(request, progress);
         self.take_step(now, request, out);
     }
 
@@ -72,7 +82,8 @@ impl Supervisor {
         let Some(step) = plan.steps.get(progress.step) else {
             let values = &progress.values;
             let outputs = plan.outputs.iter().map(|wire| values[wire].clone()).collect();
-            out.note(Event::Answered { request, latency: now - progress.accepted });
+            let (latency, worth) = (now - progress.accepted, progress.worth);
+            out.note(Event::Answered { request, latency, worth });
             out.send(NodeId::Client, Message::Answer(request, Ok(outputs)));
             self.requests.remove(&request);
             return;
@@ -83,6 +94,9 @@ impl Supervisor {
             StepWork::Local(segment) => {
                 let (step, segment) = (progress.step, segment.clone());
                 out.work(Job::Local { request, step, segment, inputs });
+            }
+            StepWork::Stage(stage) if plan.stages[stage.0].batch.is_some() => {
+                self.join(now, request, *stage, inputs, out);
             }
             StepWork::Stage(stage) => {
                 let round = RoundId { request, stage: *stage };
@@ -127,6 +141,14 @@ impl Supervisor {
         let latency = now - progress.accepted;
         out.note(Event::Failed { request, reason: reason.clone(), latency });
         out.send(NodeId::Client, Message::Answer(request, Err(reason)));
+    }
+
+    /// A round ended badly for every request that it was for.
+    fn fail_round(&mut self, now: Time, id: RoundId, reason: &str, out: &mut Effects) {
+        let Some(round) = self.round(id) else { return };
+        for request in std::mem::take(&mut round.requests) {
+            self.fail(now, request, reason.to_owned(), out);
+        }
     }
 
     /// The round with that id, if it is the one its request is in.
@@ -188,8 +210,11 @@ impl Node for Supervisor {
                 self.pass_deadline(now, round, attempt, out);
             }
             Input::Wake(Timer::Hedge(round)) => self.hedge(now, round, out),
+            Input::Wake(Timer::Batch { stage, number }) => {
+                self.stop_gathering(now, stage, number, out);
+            }
             Input::Done { output: Output::Decoded { round, outcome }, took } => match outcome {
-                Ok(output) => self.finish_round(now, round, vec![output], took, out),
+                Ok(output) => self.finish_round(now, round, vec![vec![output]], took, out),
                 Err(undecoded) => self.reopen(now, round, undecoded, out),
             },
             Input::Done { output: Output::Encoded { round, tasks }, took } => {
@@ -202,6 +227,13 @@ impl Node for Supervisor {
                     }
                     Err(reason) => self.fail(now, request, reason, out),
                 }
+            }
+            Input::Done { output: Output::HasReadOff { round, outcome }, took } => match outcome {
+                Ok(outputs) => self.finish_round(now, round, outputs, took, out),
+                Err(undecoded) => self.reopen(now, round, undecoded, out),
+            },
+            Input::Done { output: Output::Mixed { round, mixed }, took } => {
+                self.scatter_batch(now, round, mixed, took, out);
             }
             Input::Done { output: Output::Local { request, step, outputs }, took } => {
                 out.note(Event::LocalRan { request, step, took });

@@ -1,10 +1,12 @@
 //! The codes that a topology can name: one line each.
 
+use std::fmt;
 use std::sync::Arc;
 
 use ron::extensions::Extensions;
 use serde::Deserialize;
 
+use super::batch::{self, PlacementFile};
 use crate::code::{
     Chebyshev, Code, Form, Gaussian, Mds, Parity, Polar, Replication, Rotation, ShiftAdd, Uncoded,
     Vandermonde,
@@ -18,7 +20,7 @@ macro_rules! codes {
         $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* }
         is ($n:expr, $k:expr) up to $most:expr $(, where $holds:expr, else $fix:literal)? => $code:expr;
     )*) => {
-        #[derive(Clone, Copy, Debug, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
         #[serde(rename = "Code", deny_unknown_fields)]
         pub enum CodeFile {
             $($(#[$doc])* $name { $($(#[$field_doc])* $field: $type),* },)*
@@ -48,6 +50,18 @@ macro_rules! codes {
                             return Err($fix.to_owned());
                         })?
                         Ok(Arc::new($code))
+                    })*
+                }
+            }
+        }
+
+        impl fmt::Display for CodeFile {
+            /// As a topology writes it.
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match *self {
+                    $(Self::$name { $($field),* } => {
+                        let fields = [$(format!("{}: {:?}", stringify!($field), $field)),*];
+                        write!(f, "{}({})", stringify!($name), fields.join(", "))
                     })*
                 }
             }
@@ -88,6 +102,39 @@ codes! {
     /// Butterflies of sums; not any k of n.
     Polar { n: usize, k: usize } is (n, k) up to Polar::MOST_SHARES,
         where n.is_power_of_two(), else "choose a power of two for n" => Polar::new(n, k);
+    /// The inputs of a batch on a rational curve: approximate.
+    Berrut {
+        n: usize,
+        k: usize,
+        /// So many devices are not waited for; as many as leave k replies if nothing is said.
+        #[serde(default)]
+        silent: Option<usize>,
+        /// Up to so many lies are looked for in each round.
+        #[serde(default)]
+        lies: usize,
+        #[serde(default)]
+        devices: PlacementFile
+    } is (n, k) up to batch::MOST_DEVICES,
+        where batch::leaves_enough(n, k, silent, lies), else "leave replies enough: silent + lies < n, and with lies at least 3"
+        => batch::berrut((n, k), silent, lies, devices);
+    /// The inputs of a batch on a cubic smoothing spline: approximate.
+    Spline {
+        n: usize,
+        k: usize,
+        #[serde(default)]
+        silent: Option<usize>,
+        #[serde(default)]
+        lies: usize,
+        #[serde(default)]
+        devices: PlacementFile,
+        /// λ_enc and λ_dec: how much the curves are smoothed.
+        #[serde(default)]
+        before: f64,
+        #[serde(default)]
+        after: f64
+    } is (n, k) up to batch::MOST_DEVICES,
+        where batch::leaves_enough(n, k, silent, lies) && batch::smooths(before, after), else "leave replies enough: silent + lies < n, and with lies at least 3; give smoothings from 0 up"
+        => batch::spline((n, k), silent, lies, devices, [before, after]);
 }
 
 impl CodeFile {
@@ -116,7 +163,7 @@ impl CodeFile {
 /// A typing error should not fill the memory.
 const MOST_SHARES: usize = 1024;
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename = "Form")]
 pub enum FormFile {
     #[default]

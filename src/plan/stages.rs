@@ -1,16 +1,18 @@
 //! Which layer becomes what: a coded stage, part of a function stage, or local, and who holds it.
 
 mod split;
+mod whole;
 
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+use super::batch::Batch;
 use super::build::{called, code};
 use super::codes::CodeFile;
 use super::source::{Problem, Source, To};
 use super::topology::{RunFile, SplitFile, StageFile, TopologyFile, VerifyFile};
 use super::{Device, Stage, StageWork, Step, StepWork, Verify};
-use crate::code::{Code, Replication, Uncoded, tolerance, worst_condition};
+use crate::code::{Code, tolerance, worst_condition};
 use crate::maths::delay::Delay;
 use crate::model::cut::{Mark, PieceKind};
 use crate::model::{Layer, Network};
@@ -29,6 +31,7 @@ struct Choice {
     code: Arc<dyn Code>,
     holders: Vec<Vec<DeviceId>>,
     deadline: Span,
+    batch: Option<Batch>,
 }
 
 struct Assigner<'a> {
@@ -102,6 +105,9 @@ pub(super) fn assign(
     }
     for stage in &mut stages {
         stage.verify = assigner.verify(stage);
+        if stage.batch.is_some() {
+            continue;
+        }
         stage.worst_condition = worst_condition(stage.code.as_ref(), stage.code.tolerates());
         stage.tolerates = tolerance(stage.code.as_ref(), file.policy.worst_condition);
     }
@@ -117,7 +123,7 @@ fn stage(
     code: Arc<dyn Code>,
     input_of: &Layer,
 ) -> Stage {
-    let Choice { holders, deadline, .. } = choice;
+    let Choice { holders, deadline, batch, .. } = choice;
     let input_bytes = input_of.op.input_bytes();
     Stage {
         name,
@@ -129,6 +135,7 @@ fn stage(
         deadline: *deadline,
         verify: Verify::Auto,
         input_bytes,
+        batch: batch.clone(),
     }
 }
 
@@ -176,6 +183,10 @@ impl Assigner<'_> {
     fn default_choice(&mut self) -> Option<Choice> {
         let coding = &self.file.coding;
         let at = [To::Field("coding")];
+        if coding.code.is_for_batches() && self.splits_some_layer() {
+            self.check_split(&[at[0], To::Field("code")], coding.code);
+            return None;
+        }
         self.choice(&at, coding.code, &coding.on, &coding.spares, coding.deadline)
     }
 
@@ -185,35 +196,17 @@ impl Assigner<'_> {
         let on = stage.on.as_ref().unwrap_or(&coding.on);
         let spares = stage.spares.as_ref().unwrap_or(&coding.spares);
         let deadline = stage.deadline.or(coding.deadline);
+        self.check_batch(at);
         match stage.run {
             RunFile::Local => None,
             RunFile::Coded => {
-                self.choice(&path, stage.code.unwrap_or(coding.code), on, spares, deadline)
+                let field = [path[0], path[1], To::Field("code")];
+                let code = stage.code.unwrap_or(coding.code);
+                // What is wrong with the code of all stages is said there.
+                let may = stage.code.is_none() || self.check_split(&field, code);
+                if may { self.choice(&path, code, on, spares, deadline) } else { None }
             }
-            RunFile::Whole => {
-                if stage.code.is_some() {
-                    let message = "a stage run whole is not split by a code".to_owned();
-                    let field = [path[0], path[1], To::Field("code")];
-                    self.problem(
-                        &field,
-                        message,
-                        "drop the code; every device in `on` is a replica",
-                    );
-                }
-                let field = [path[0], path[1], To::Field("on")];
-                let on = called(self.source, &field, on, self.devices, self.problems);
-                if on.is_empty() {
-                    self.problem(&field, "no device runs this stage".to_owned(), "name one");
-                    return None;
-                }
-                let code: Arc<dyn Code> = match on.len() {
-                    1 => Arc::new(Uncoded::new(1)),
-                    replicas => Arc::new(Replication::new(replicas, 1)),
-                };
-                let holders = on.into_iter().map(|device| vec![device]).collect();
-                let deadline = deadline.unwrap_or(self.file.policy.deadline);
-                Some(Choice { code, holders, deadline })
-            }
+            RunFile::Whole => self.whole(at),
         }
     }
 
@@ -244,7 +237,7 @@ impl Assigner<'_> {
         };
         let holders = on[..code.shares()].iter().map(with_spares).collect();
         let deadline = deadline.unwrap_or(self.file.policy.deadline);
-        Some(Choice { code, holders, deadline })
+        Some(Choice { code, holders, deadline, batch: None })
     }
 
     /// A code that is too badly conditioned even with every share in hand decodes nothing.
@@ -267,7 +260,7 @@ impl Assigner<'_> {
         for (layer, owner) in self.network.layers.iter().zip(owners) {
             let (run, code) = match owner.map(|at| (at, &self.file.stages[at])) {
                 Some((at, StageFile { run: RunFile::Whole, .. })) => {
-                    marks.push(Mark::Function(at));
+                    marks.push(self.whole_mark(at));
                     continue;
                 }
                 Some((_, stage)) => (stage.run, stage.code.unwrap_or(self.file.coding.code)),
@@ -312,7 +305,7 @@ impl Assigner<'_> {
         };
         let mut times: Vec<Span> = stage.holders.iter().enumerate().map(time).collect();
         times.sort();
-        times[stage.code.sources() - 1]
+        times[stage.needed() - 1]
     }
 
     /// What `Auto` comes to for a stage: witnesses where they cost little against the round.

@@ -16,7 +16,7 @@ use crate::units::{DeviceId, RequestId, Span, Time};
 /// The laws that a run is held to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Laws {
-    /// An answer further from the whole model's than this is wrong.
+    /// An answer further from the whole model's than this is wrong, unless it says that it is not exact.
     pub wrong: f64,
     /// After the last fault's end, how long until the fleet must be whole.
     pub heals_within: Span,
@@ -102,7 +102,9 @@ impl Laws {
     pub fn expected(&self, law: Law) -> String {
         let Self { wrong, heals_within, .. } = self;
         match law {
-            Law::NoWrongAnswer => format!("no answer is wrong by more than {wrong:.1e}"),
+            Law::NoWrongAnswer => {
+                format!("no answer given as exact is wrong by more than {wrong:.1e}")
+            }
             Law::EndsOnce => "every request ends exactly once".to_owned(),
             Law::NoneLostWithinMargin => "within the margin no request is lost".to_owned(),
             Law::AllAnsweredAfter => {
@@ -148,6 +150,8 @@ impl Laws {
     fn safe(&self, trace: &Trace) -> Result<Seen, Broken> {
         let mut seen = Seen::default();
         let mut open: BTreeMap<RequestId, Option<Time>> = BTreeMap::new();
+        // Answers that say of themselves that they may be off.
+        let mut inexact: BTreeSet<RequestId> = BTreeSet::new();
         for record in trace {
             match &record.event {
                 Event::Accepted { request } => {
@@ -158,15 +162,20 @@ impl Laws {
                         let place = format!("request {}", request.0);
                         return Err(self.broken(Law::EndsOnce, "ended twice", place, record.at));
                     }
+                    let says_so = |event: &Event| matches!(event, Event::Answered { worth, .. } if !worth.is_exact());
+                    inexact.extend(says_so(&record.event).then_some(*request));
                     seen.answered += usize::from(matches!(record.event, Event::Answered { .. }));
                 }
                 Event::Judged { request, error, .. } => {
-                    if error.is_nan() || *error > self.wrong {
+                    let most = if inexact.contains(request) { f64::MAX } else { self.wrong };
+                    if error.is_nan() || *error > most {
                         let place = format!("request {}", request.0);
                         let by = format!("wrong by {error:.1e}");
                         return Err(self.broken(Law::NoWrongAnswer, by, place, record.at));
                     }
-                    seen.largest_error = seen.largest_error.max(*error);
+                    if !inexact.contains(request) {
+                        seen.largest_error = seen.largest_error.max(*error);
+                    }
                 }
                 Event::FaultBegan { what, .. } => {
                     let kind = what.split('(').next().unwrap_or_default();

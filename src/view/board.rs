@@ -16,7 +16,7 @@ pub use device::{DeviceBoard, Face, InHand};
 pub use flight::{Cell, CellState, Decoded, End, Enough, Flight, Judged, RoundBoard};
 
 use super::trace::Header;
-use crate::event::{Event, Record};
+use crate::event::{Event, Record, Worth};
 use crate::units::{DeviceId, FaultId, RequestId, Span, StageId, Time};
 
 /// What is known at one moment.
@@ -65,6 +65,9 @@ pub struct FaultBoard {
 pub struct Tally {
     pub accepted: usize,
     pub answered: usize,
+    /// Of those answered, how many only so.
+    pub approximate: usize,
+    pub estimates: usize,
     pub failed: usize,
     pub judged: usize,
     pub labelled: usize,
@@ -128,8 +131,10 @@ impl Board {
         let tally = &mut self.tally;
         match event {
             Event::Accepted { .. } => tally.accepted += 1,
-            Event::Answered { latency, .. } => {
+            Event::Answered { latency, worth, .. } => {
                 tally.answered += 1;
+                tally.approximate += usize::from(*worth == Worth::Approximate);
+                tally.estimates += usize::from(*worth == Worth::Estimate);
                 self.latencies.record(latency.0).expect("the histogram grows as needed");
             }
             Event::Failed { .. } => tally.failed += 1,
@@ -155,6 +160,12 @@ impl Board {
         };
         if matches!(record.event, Event::Accepted { .. }) {
             self.flights.insert(request, Flight::new(request, record.at, header.stages.len()));
+        }
+        if let Event::Gathered { requests, .. } = &record.event {
+            for other in requests.iter().filter(|other| **other != request) {
+                let flight = self.flights.get_mut(other);
+                flight.into_iter().for_each(|flight| flight.with = Some(request));
+            }
         }
         let late = self.landed.iter_mut().rev().find(|flight| flight.request == request);
         let Some(flight) = self.flights.get_mut(&request).or(late) else { return };

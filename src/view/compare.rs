@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::plan_table::PlanView;
 use super::report::Report;
 use super::text::table;
-use crate::plan::Plan;
+use crate::plan::{Plan, Stage};
 use crate::units::{Bytes, Flops};
 
 /// What one code came to.
@@ -42,7 +42,7 @@ impl Compared {
         let stages = &plan.stages;
         let all = stages
             .iter()
-            .flat_map(|stage| (0..stage.code.shares()).map(|share| stage.share_work(share)));
+            .flat_map(|stage| (0..stage.code.shares()).map(|share| a_request(stage, share)));
         let Flops(all) = all.fold(Flops(0), |sum, work| sum + work);
         let own: u64 = stages.iter().map(|stage| stage.undivided_work().0).sum();
         let encode = plan.supervisor.speed.time_for(view.encode_work);
@@ -64,6 +64,11 @@ impl Compared {
             worst_condition: report.stages.iter().map(|s| s.worst_condition).fold(1.0, f64::max),
         }
     }
+}
+
+/// The work of a share for one request.
+fn a_request(stage: &Stage, share: usize) -> Flops {
+    Flops(stage.share_work(share).0 / stage.requests_a_round() as u64)
 }
 
 /// One line a code.

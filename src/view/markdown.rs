@@ -3,6 +3,7 @@
 use super::check::{CheckedPlan, tally};
 use super::report::Report;
 use super::verdict::{Status, Verdict};
+use super::worth;
 
 /// One run.
 pub fn report(headline: &str, report: &Report) -> String {
@@ -10,10 +11,11 @@ pub fn report(headline: &str, report: &Report) -> String {
     let latency = &report.latency_ms;
     let mut parts = vec![format!("## {headline}: {}", report.status())];
     parts.push(format!(
-        "{} requests, {} answered, {} failed, {} late; \
+        "{} requests, {} answered{}, {} failed, {} late; \
          latency p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms.",
         requests.sent,
         requests.answered,
+        worth::of_answers(requests.approximate, requests.estimates),
         requests.failed,
         requests.late,
         latency.p50,
@@ -37,7 +39,12 @@ pub fn checked(plans: &[CheckedPlan]) -> String {
             format!("`{}`", plan.plan),
             plan.seed(),
             format!("{holding} of {}", plan.verdict().checks.len()),
-            format!("{} of {}", requests.answered, requests.sent),
+            format!(
+                "{} of {}{}",
+                requests.answered,
+                requests.sent,
+                worth::of_answers(requests.approximate, requests.estimates)
+            ),
             format!("{:.2} ms", plan.report.latency_ms.p99),
         ]
     });

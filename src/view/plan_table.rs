@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::splits::{SplitView, split_table, split_views};
 use super::text::table;
-use crate::plan::{CodedLayer, Plan, Stage, StageWork, StepWork};
+use crate::plan::{Batch, CodedLayer, Plan, Stage, StageWork, StepWork};
 use crate::units::{Bytes, DeviceId, Flops};
 
 /// What `kofn plan` says, as data.
@@ -63,7 +63,7 @@ impl PlanView {
         let local = plan.locals.iter();
         let steps = plan.steps.iter().map(|step| match &step.work {
             StepWork::Local(segment) => segment.work,
-            StepWork::Stage(_) => Flops(0),
+            StepWork::Stage(stage) => plan.stages[stage.0].mix_work(),
         });
         let inputs = plan.stages.iter().map(Stage::input_encode_work);
         Self {
@@ -155,19 +155,52 @@ fn stage_view(plan: &Plan, stage: &Stage) -> StageView {
         tolerates: stage.tolerates,
         share_work: most(&|share| stage.share_work(share).0).map_or(Flops(0), Flops),
         share_weights: most(&|share| stage.share_bytes(share).0).map_or(Bytes(0), Bytes),
-        traffic: shares()
-            .fold(Bytes(0), |sum, share| sum + stage.task_bytes(share) + stage.reply_bytes(share)),
+        traffic: a_request(
+            shares().fold(Bytes(0), |sum, share| {
+                sum + stage.task_bytes(share) + stage.reply_bytes(share)
+            }),
+            stage,
+        ),
         deadline_ms: stage.deadline.as_millis(),
     }
 }
 
+/// The part of a round's traffic that is for one request of a full batch.
+fn a_request(traffic: Bytes, stage: &Stage) -> Bytes {
+    Bytes(traffic.0 / stage.requests_a_round() as u64)
+}
+
 /// What a reader of the table should know and does not see.
 fn notes(plan: &Plan, stage: &Stage) -> Vec<String> {
+    if let Some(batch) = &stage.batch {
+        return vec![approximate(stage, batch)];
+    }
     let StageWork::Layer(layer) = &stage.work else { return Vec::new() };
     [padding(stage, layer), overhang(stage, layer), amplification(plan, stage)]
         .into_iter()
         .flatten()
         .collect()
+}
+
+/// What is known of the error of a stage that runs on batches.
+fn approximate(stage: &Stage, batch: &Batch) -> String {
+    let (name, code, needed) = (&stage.name, stage.code.name(), stage.needed());
+    let (n, k) = (stage.code.shares(), stage.code.sources());
+    let plain = (0..n).filter(|share| stage.code.plain(*share).is_some()).count();
+    let own = match plain {
+        0 => "every output is an estimate".to_owned(),
+        _ => format!("outputs of the {plain} shares that are plain inputs are not estimated"),
+    };
+    let lies = match batch.estimator.lies() {
+        0 => "lies are not looked for".to_owned(),
+        lies => format!("gross lies of up to {lies} are found in full batches"),
+    };
+    format!(
+        "{name}: its answers are approximate: {code} mixes {k} requests, gathered within {}, and reads \
+         {k} outputs off any {needed} of {n} results; {own}. No bound holds for every model: the error \
+         falls as results are added, and a run measures it; {lies}",
+        batch.within
+    )
 }
 
 /// Some source is nothing but padding: its device computes zeros.
@@ -225,8 +258,10 @@ fn device_view(plan: &Plan, device: DeviceId) -> DeviceView {
         for (share, holders) in shares.filter(|(_, holders)| holders.contains(&device)) {
             view.shares += 1;
             if holders[0] == device {
-                view.work = view.work + stage.share_work(share);
-                view.traffic = view.traffic + stage.task_bytes(share) + stage.reply_bytes(share);
+                let Flops(work) = stage.share_work(share);
+                view.work = view.work + Flops(work / stage.requests_a_round() as u64);
+                let traffic = stage.task_bytes(share) + stage.reply_bytes(share);
+                view.traffic = view.traffic + a_request(traffic, stage);
             }
         }
     }

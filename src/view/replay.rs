@@ -2,7 +2,8 @@
 //! stands.
 
 use super::trace::Header;
-use crate::event::{Event, Proof, Record, Standing};
+use super::worth::how;
+use crate::event::{Event, Proof, Record, Standing, Worth};
 use crate::units::{DeviceId, RequestId, Span, StageId, Time};
 
 /// Which events to show.
@@ -79,6 +80,7 @@ fn sign(event: &Event) -> char {
         Event::Judgement { .. } => 'J',
         Event::Caught { .. } => 'C',
         Event::Accepted { .. }
+        | Event::Gathered { .. }
         | Event::Enough { .. }
         | Event::Decoded { .. }
         | Event::DeadlinePassed { .. }
@@ -100,6 +102,15 @@ pub fn words(header: &Header, event: &Event) -> String {
         Event::Accepted { .. } => "accepted".to_owned(),
         Event::Encoded { stage, took, .. } => {
             format!("{}: its input is coded in {took}", of(stage))
+        }
+        Event::Gathered { stage, requests, waited, took, .. } => {
+            let others: Vec<String> =
+                requests.iter().skip(1).map(|request| format!("#{}", request.0)).collect();
+            let others = match others.len() {
+                0 => "no other".to_owned(),
+                _ => others.join(" "),
+            };
+            format!("{}: a batch with {others} after {waited}, mixed in {took}", of(stage))
         }
         Event::Scattered { stage, attempt, asked, .. } => {
             let again = if *attempt > 0 { format!(", try {}", attempt + 1) } else { String::new() };
@@ -138,6 +149,12 @@ pub fn words(header: &Header, event: &Event) -> String {
                 ),
             }
         }
+        Event::Decoded { stage, used, worth: Worth::Approximate, took, .. } => {
+            format!("{}: read off approximately from {} in {took}", of(stage), list(used))
+        }
+        Event::Decoded { stage, used, worth: Worth::Estimate, took, .. } => {
+            format!("{}: only estimated, from {} in {took}", of(stage), list(used))
+        }
         Event::Decoded { stage, used, rebuilt, took, .. } => {
             let rebuilt = match rebuilt.as_slice() {
                 [] => String::new(),
@@ -151,7 +168,9 @@ pub fn words(header: &Header, event: &Event) -> String {
         Event::LocalRan { step, took, .. } => {
             format!("step {step} ran on the supervisor in {took}")
         }
-        Event::Answered { latency, .. } => format!("answered after {latency}"),
+        Event::Answered { latency, worth, .. } => {
+            format!("answered{} after {latency}", how(*worth))
+        }
         Event::Failed { reason, latency, .. } => format!("failed after {latency}: {reason}"),
         Event::Judged { error, top1, top1_of_whole, label, .. } => {
             let label = label.map_or(String::new(), |label| format!(", label {label}"));

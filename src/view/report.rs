@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::verdict::{Status, Verdict};
-use crate::event::{Event, Record};
+use crate::event::{Event, Record, Worth};
 use crate::plan::{Percentile, Plan};
 use crate::units::{DeviceId, FaultId, RequestId, Span, StageId, Time};
 
@@ -32,6 +32,10 @@ pub struct Report {
 pub struct Requests {
     pub sent: usize,
     pub answered: usize,
+    /// Of those answered: read off a curve through the results of a batch.
+    pub approximate: usize,
+    /// Of those answered: guessed from fewer shares than are needed.
+    pub estimates: usize,
     pub failed: usize,
     /// Answered, but not within the policy's `answer_within`.
     pub late: usize,
@@ -231,8 +235,10 @@ impl Fold {
                 let life = Life { accepted: *at, answered: None, ended: false };
                 self.lives.insert(*request, life);
             }
-            Event::Answered { request, latency } => {
+            Event::Answered { request, latency, worth } => {
                 self.requests.answered += 1;
+                self.requests.approximate += usize::from(*worth == Worth::Approximate);
+                self.requests.estimates += usize::from(*worth == Worth::Estimate);
                 let late = plan.policy.answer_within.is_some_and(|within| *latency > within);
                 self.requests.late += usize::from(late);
                 self.end(*request, Some(*latency));
@@ -269,7 +275,7 @@ impl Fold {
             Event::Encoded { stage, took, .. } => {
                 self.stages.entry(*stage).or_default().encode += *took;
             }
-            Event::Decoded { request, stage, used, rebuilt, condition, took } => {
+            Event::Decoded { request, stage, used, rebuilt, condition, took, .. } => {
                 let seen = self.stages.entry(*stage).or_default();
                 seen.rounds += 1;
                 seen.rebuilt += usize::from(!rebuilt.is_empty());
@@ -298,7 +304,8 @@ impl Fold {
                     fault.ended = Some(*at);
                 }
             }
-            Event::Started { .. }
+            Event::Gathered { .. }
+            | Event::Started { .. }
             | Event::Enough { .. }
             | Event::DeadlinePassed { .. }
             | Event::LocalRan { .. }

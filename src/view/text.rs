@@ -4,6 +4,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::report::{FaultReport, Report};
 use super::verdict::Verdict;
+use super::worth;
 
 /// The whole report, headed by a line that says what it is of.
 pub fn report(headline: &str, report: &Report) -> String {
@@ -20,8 +21,12 @@ fn summary(report: &Report) -> String {
     let requests = &report.requests;
     let latency = &report.latency_ms;
     let mut lines = vec![format!(
-        "requests  {} sent, {} answered, {} failed, {} late",
-        requests.sent, requests.answered, requests.failed, requests.late
+        "requests  {} sent, {} answered{}, {} failed, {} late",
+        requests.sent,
+        requests.answered,
+        worth::of_answers(requests.approximate, requests.estimates),
+        requests.failed,
+        requests.late
     )];
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     let agreement = report.top1_agreement.map(percent).unwrap_or_else(|| "–".to_owned());

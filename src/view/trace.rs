@@ -94,7 +94,7 @@ impl StageHeader {
         Self {
             name: stage.name.clone(),
             code: stage.code.name(),
-            needed: stage.code.sources(),
+            needed: stage.needed(),
             shares: stage.holders.iter().enumerate().map(share).collect(),
         }
     }

@@ -21,7 +21,7 @@ impl Supervisor {
         let Some(round) = self.round(id) else { return };
         round.decoder = None;
         match undecoded {
-            Undecoded::Broken(reason) => return self.fail(now, request, reason, out),
+            Undecoded::Broken(reason) => return self.fail_round(now, id, &reason, out),
             Undecoded::Doubtful => {
                 let arrived = round.arrived().into_iter().collect();
                 if round.missing().is_empty() {

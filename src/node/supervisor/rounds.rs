@@ -169,13 +169,12 @@ impl Supervisor {
         let Some(round) = self.round(id) else { return false };
         let (arrived, awaited) = (round.arrived(), round.awaited());
         let (after, results) = (now - round.began, round.results.clone());
-        let tasks = round.tasks.clone();
+        let (tasks, places) = (round.tasks.clone(), round.places.clone());
         let Ok(decoder) = self.decoders[stage.0].decoder(&arrived) else { return false };
         if decoder.condition > plan.policy.worst_condition {
             return false;
         }
-        let wants_surplus = plan.stages[stage.0].verify == Verify::Surplus
-            && arrived.len() <= plan.stages[stage.0].code.sources();
+        let wants_surplus = arrived.len() < plan.stages[stage.0].awaited();
         let may_come = awaited.iter().any(|(_, device)| self.health.is_good(*device));
         if wants_surplus && may_come && patience == Patience::Left {
             return false;
@@ -190,6 +189,12 @@ impl Supervisor {
         }
         let arrived = arrived.into_iter().collect();
         out.note(Event::Enough { request, stage, arrived, after, without });
+        if let Some(batch) = &plan.stages[stage.0].batch {
+            let code = batch.estimator.clone();
+            let result_len = plan.stages[stage.0].reply_bytes(0).0 as usize / size_of::<f32>();
+            out.work(Job::ReadOff { round: id, code, decoder, results, places, result_len });
+            return true;
+        }
         match &plan.stages[stage.0].work {
             StageWork::Layer(layer) => {
                 let check = self.deployment.check(stage, &plan.stages[stage.0], &tasks);
@@ -205,22 +210,24 @@ impl Supervisor {
                 let used = decoder.used();
                 let outputs = results.into_iter().find(|(share, _)| used.contains(share));
                 let outputs = outputs.expect("the decoder uses what arrived").1;
-                self.finish_round(now, id, outputs, Span::ZERO, out);
+                self.finish_round(now, id, vec![outputs], Span::ZERO, out);
             }
         }
         true
     }
 
+    /// Ends a round well, with the outputs of each request that it was for.
     pub(super) fn finish_round(
         &mut self,
         now: Time,
         id: RoundId,
-        outputs: Vec<Tensor>,
+        outputs: Vec<Vec<Tensor>>,
         took: Span,
         out: &mut Effects,
     ) {
         let Some(round) = self.round(id) else { return };
         let Some(decoder) = round.decoder.clone() else { return };
+        let (worth, requests) = (round.worth, round.requests.clone());
         let used: Vec<DeviceId> =
             decoder.used().iter().filter_map(|share| round.asked(*share).last().copied()).collect();
         let mut judgements = Vec::new();
@@ -234,8 +241,14 @@ impl Supervisor {
             rebuilt: decoder.rebuilt().collect(),
             condition: decoder.condition,
             took,
+            worth,
         });
-        self.finish_step(now, request, outputs, out);
+        for (request, outputs) in requests.into_iter().zip(outputs) {
+            if let Some(progress) = self.requests.get_mut(&request) {
+                progress.worth = progress.worth.max(worth);
+            }
+            self.finish_step(now, request, outputs, out);
+        }
     }
 
     /// A deadline passed: decode what suffices, ask again, or give the request up.
@@ -284,7 +297,7 @@ impl Supervisor {
             Ok(decoder) => ill_founded(stage, decoder.condition, attempts),
             Err(_) => unrecoverable(&plan, stage, &arrived, &awaited, attempts),
         };
-        self.fail(now, id.request, reason, out);
+        self.fail_round(now, id, &reason, out);
     }
 
     /// A round takes longer than usual: ask spare holders of what is missing.
@@ -329,7 +342,7 @@ fn unrecoverable(
         "stage {} is unrecoverable: {} of {} needed shares after {tries} tries; nothing from {}",
         stage.name,
         arrived.len(),
-        stage.code.sources(),
+        stage.needed(),
         silent.join(", "),
     )
 }

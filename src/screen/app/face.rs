@@ -13,6 +13,7 @@ use crate::screen::look::Tone;
 use crate::screen::panel::Panel;
 use crate::screen::prompt::Prompt;
 use crate::screen::scene::Scene;
+use crate::view::worth;
 
 /// How many records panels look back on.
 const RECENT: usize = 4000;
@@ -128,8 +129,9 @@ impl App {
         let board = self.session.branch().playhead().board();
         let look = &self.look;
         let tally = &board.tally;
+        let inexact = worth::of_answers(tally.approximate, tally.estimates);
         let mut parts = vec![Text::styled(
-            format!("answered {} of {}", tally.answered, tally.accepted),
+            format!("answered {} of {}{inexact}", tally.answered, tally.accepted),
             look.style(Tone::Good),
         )];
         let mut add = |text: String, tone| {

@@ -9,6 +9,7 @@ use ratatui::layout::Rect;
 use super::super::look::{Look, Tone};
 use super::super::scene::Scene;
 use super::pen::{self, Piece};
+use crate::event::Worth;
 use crate::plan::Input;
 use crate::view::board::{End, Flight, Judged};
 use picture::Picture;
@@ -84,6 +85,7 @@ fn words(scene: &Scene<'_>, flight: &Flight, width: u16) -> Vec<Vec<Piece>> {
         (Some(judged), _) => {
             lines.push([vec![request], verdict(scene, judged)].concat());
             lines.push(vec![agreement(scene, judged, width)]);
+            lines.extend(inexact(scene, flight));
             lines.extend(bars(scene, judged, width));
             lines.push(vec![(format!("off by {:.1e}", judged.error), Tone::Quiet)]);
         }
@@ -127,6 +129,18 @@ fn agreement(scene: &Scene<'_>, judged: &Judged, width: u16) -> Piece {
     let sign = scene.look.sign("‼", "!");
     let who = if narrow { "undivided:" } else { "the undivided network says" };
     (format!("{sign} {who} {}", scene.class(judged.top1_of_whole)), Tone::Wrong)
+}
+
+/// That the answer is not the undivided network's to rounding, if so.
+fn inexact(scene: &Scene<'_>, flight: &Flight) -> Option<Vec<Piece>> {
+    let Some(End::Answered { worth, .. }) = flight.end else { return None };
+    let said = match worth {
+        Worth::Exact => return None,
+        Worth::Approximate => "approximate: of a batch",
+        Worth::Estimate => "only an estimate",
+    };
+    let sign = scene.look.sign("≈", "~");
+    Some(vec![(format!("{sign} {said}"), Tone::Warn)])
 }
 
 /// The best classes as bars.

@@ -7,8 +7,10 @@ use ratatui::widgets::{Paragraph, Widget, Wrap};
 
 use super::super::look::Tone;
 use super::super::scene::Scene;
+use crate::event::Worth;
 use crate::units::StageId;
 use crate::view::board::{Cell, CellState, End, Enough, Flight, RoundBoard};
+use crate::view::worth::how;
 
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, to: &mut Buffer) {
     let Some(flight) = scene.board.flight() else {
@@ -42,23 +44,31 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, to: &mut Buffer) {
 fn headline(scene: &Scene<'_>, flight: &Flight) -> Line<'static> {
     let look = scene.look;
     let (text, tone) = match (&flight.end, flight.round()) {
-        (Some(End::Answered { latency }), _) => {
+        (Some(End::Answered { latency, worth }), _) => {
             let off = match &flight.judged {
                 Some(judged) => format!(", off by {:.1e}", judged.error),
                 None => String::new(),
             };
-            (format!("answered in {latency}{off}"), Tone::Good)
+            (format!("answered{} in {latency}{off}", how(*worth)), answered(*worth))
         }
         (Some(End::Failed { latency, reason }), _) => {
             (format!("failed after {latency}: {reason}"), Tone::Bad)
         }
         (None, Some((stage, round))) => (progress(scene, stage, round), Tone::Busy),
-        (None, None) => ("was taken on".to_owned(), Tone::Busy),
+        (None, None) => match flight.with {
+            Some(first) => (format!("in a batch with #{}", first.0), Tone::Busy),
+            None => ("was taken on".to_owned(), Tone::Busy),
+        },
     };
     Line::from(vec![
         Text::styled(format!("#{} ", flight.request.0), look.style(Tone::Title)),
         Text::styled(look.text(&text), look.style(tone)),
     ])
+}
+
+/// The tone of an answer.
+pub(super) fn answered(worth: Worth) -> Tone {
+    if worth.is_exact() { Tone::Good } else { Tone::Warn }
 }
 
 fn progress(scene: &Scene<'_>, stage: StageId, round: &RoundBoard) -> String {
@@ -165,8 +175,13 @@ fn explanation(scene: &Scene<'_>, flight: &Flight) -> Vec<Line<'static>> {
         && !decoded.rebuilt.is_empty()
     {
         let sources: Vec<String> = decoded.rebuilt.iter().map(usize::to_string).collect();
+        let what = match decoded.worth {
+            Worth::Exact => "rebuilt",
+            Worth::Approximate => "read off approximately",
+            Worth::Estimate => "only estimated",
+        };
         let text = format!(
-            "source {} rebuilt from shares {} in {}, condition {:.1}",
+            "source {} {what} from shares {} in {}, condition {:.1}",
             sources.join(" "),
             decoded.used.iter().map(usize::to_string).collect::<Vec<_>>().join(" "),
             decoded.took,

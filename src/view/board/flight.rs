@@ -3,7 +3,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a fold looks at what it folds")]
 
 use super::super::trace::Header;
-use crate::event::{Event, Record};
+use crate::event::{Event, Record, Worth};
 use crate::units::{DeviceId, RequestId, Span, StageId, Time};
 
 /// A request, from its acceptance on.
@@ -15,6 +15,8 @@ pub struct Flight {
     pub rounds: Vec<Option<RoundBoard>>,
     /// The stage whose round began last.
     pub stage: Option<StageId>,
+    /// The first request of the batch that it is in, under whose name its round is told.
+    pub with: Option<RequestId>,
     pub end: Option<End>,
     pub judged: Option<Judged>,
 }
@@ -22,7 +24,7 @@ pub struct Flight {
 /// How a request ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum End {
-    Answered { latency: Span },
+    Answered { latency: Span, worth: Worth },
     Failed { latency: Span, reason: String },
 }
 
@@ -69,6 +71,7 @@ pub struct Decoded {
     pub condition: f64,
     pub used: Vec<usize>,
     pub rebuilt: Vec<usize>,
+    pub worth: Worth,
 }
 
 /// A share in a round.
@@ -142,7 +145,7 @@ impl CellState {
 impl Flight {
     pub(super) fn new(request: RequestId, accepted: Time, stages: usize) -> Self {
         let rounds = vec![None; stages];
-        Self { request, accepted, rounds, stage: None, end: None, judged: None }
+        Self { request, accepted, rounds, stage: None, with: None, end: None, judged: None }
     }
 
     /// Whether nothing more is to come of it: it failed, or its answer was judged.
@@ -169,8 +172,8 @@ impl Flight {
                     round.ask(*share, *device);
                 }
             }
-            Event::Answered { latency, .. } => {
-                self.end = Some(End::Answered { latency: *latency });
+            Event::Answered { latency, worth, .. } => {
+                self.end = Some(End::Answered { latency: *latency, worth: *worth });
             }
             Event::Failed { reason, latency, .. } => {
                 self.end = Some(End::Failed { latency: *latency, reason: reason.clone() });
@@ -247,7 +250,7 @@ impl RoundBoard {
                 let without = without.iter().map(|(who, at)| (*who, at.map(Span))).collect();
                 self.enough = Some(Enough { after: *after, arrived: arrived.len(), without });
             }
-            Event::Decoded { used, rebuilt, condition, took, .. } => {
+            Event::Decoded { used, rebuilt, condition, took, worth, .. } => {
                 used.iter().for_each(|share| self.cells[*share].state = CellState::Used);
                 for (cell, share) in self.cells.iter_mut().zip(shares) {
                     let source = share.plain.filter(|source| rebuilt.contains(source));
@@ -258,6 +261,7 @@ impl RoundBoard {
                     condition: *condition,
                     used: used.clone(),
                     rebuilt: rebuilt.clone(),
+                    worth: *worth,
                 });
             }
             _ => {}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Scene;
-use crate::event::{Event, Record};
+use crate::event::{Event, Record, Worth};
 use crate::plan::Plan;
 use crate::units::{DeviceId, RequestId, Span, StageId, Time};
 
@@ -20,6 +20,8 @@ pub struct Evidence<'t> {
 pub(super) struct Life {
     pub(super) accepted: Time,
     pub(super) end: Option<(Time, End)>,
+    /// What its answer is worth.
+    pub(super) worth: Worth,
     pub(super) judged: Option<Judged>,
     /// Its longest round.
     pub(super) longest: Option<(StageId, Span)>,
@@ -45,9 +47,10 @@ pub(super) struct Judged {
 
 impl<'t> Evidence<'t> {
     pub fn of(plan: &'t Plan, trace: &'t [Record]) -> Self {
-        let mut lives = BTreeMap::new();
+        let (mut lives, mut batches) = (BTreeMap::new(), Batches::new());
         for record in trace {
             take(&mut lives, record);
+            share(&mut lives, &mut batches, record);
         }
         Self { plan, trace, lives }
     }
@@ -68,10 +71,36 @@ impl<'t> Evidence<'t> {
 
 fn take(lives: &mut BTreeMap<RequestId, Life>, Record { at, event }: &Record) {
     if let Event::Accepted { request } = event {
-        let none = Life { accepted: *at, end: None, judged: None, longest: None, round: None };
+        let worth = Worth::Exact;
+        let none =
+            Life { accepted: *at, end: None, worth, judged: None, longest: None, round: None };
         lives.insert(*request, none);
     } else if let Some(life) = event.request().and_then(|request| lives.get_mut(&request)) {
         life.take(*at, event);
+    }
+}
+
+/// Who is in the batch of a stage that is told under the name of its first request.
+type Batches = BTreeMap<(RequestId, StageId), Vec<RequestId>>;
+
+/// What is told of the first request of a batch and is true of the others.
+fn share(
+    lives: &mut BTreeMap<RequestId, Life>,
+    batches: &mut Batches,
+    Record { at, event }: &Record,
+) {
+    if let Event::Gathered { request, stage, requests, .. } = event {
+        for other in requests {
+            lives.entry(*other).and_modify(|life| life.round = Some((*stage, *at)));
+        }
+        batches.insert((*request, *stage), requests.clone());
+    } else if let Event::Decoded { request, stage, .. } = event {
+        for other in batches.remove(&(*request, *stage)).unwrap_or_default() {
+            lives.entry(other).and_modify(|life| {
+                life.leave_round(*at);
+                life.round = None;
+            });
+        }
     }
 }
 
@@ -82,7 +111,8 @@ impl Life {
         } else if let Event::Decoded { .. } = event {
             self.leave_round(at);
             self.round = None;
-        } else if let Event::Answered { latency, .. } = event {
+        } else if let Event::Answered { latency, worth, .. } = event {
+            self.worth = *worth;
             self.end = Some((at, End::Answered(*latency)));
         } else if let Event::Failed { reason, .. } = event {
             self.leave_round(at);

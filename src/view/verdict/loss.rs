@@ -1,12 +1,14 @@
 //! Expectations about lost requests.
 
+use super::super::worth;
 use super::evidence::Life;
 use super::{Finding, Scene};
+use crate::event::Worth;
 use crate::units::{RequestId, Time};
 
 pub(super) fn none(scene: &Scene<'_>) -> (String, Finding) {
     let (answered, accepted) = counts(scene);
-    let seen = format!("{answered} of {accepted} answered");
+    let seen = format!("{answered} of {accepted} answered{}", inexact(scene));
     let finding = match first_failure(scene, |_| true) {
         Some((place, since)) => Finding::broken(seen, place, since),
         None => unless_empty(accepted, seen, scene),
@@ -17,7 +19,7 @@ pub(super) fn none(scene: &Scene<'_>) -> (String, Finding) {
 pub(super) fn answered(least: f64, scene: &Scene<'_>) -> (String, Finding) {
     let (answered, accepted) = counts(scene);
     let share = answered as f64 / accepted.max(1) as f64;
-    let seen = format!("{} % ({answered} of {accepted})", percent(share));
+    let seen = format!("{} % ({answered} of {accepted}){}", percent(share), inexact(scene));
     let finding = match first_failure(scene, |_| true) {
         Some((place, since)) if share < least => Finding::broken(seen, place, since),
         _ => unless_empty(accepted, seen, scene),
@@ -54,6 +56,12 @@ pub(super) fn percent(share: f64) -> String {
     } else {
         format!("{percent:.2}")
     }
+}
+
+/// How many of the answers are not exact, in words.
+fn inexact(scene: &Scene<'_>) -> String {
+    let count = |worth| scene.lives().filter(|(_, life)| life.worth == worth).count();
+    worth::of_answers(count(Worth::Approximate), count(Worth::Estimate))
 }
 
 fn counts(scene: &Scene<'_>) -> (usize, usize) {
