@@ -161,7 +161,15 @@ fn with_all_plain_shares_the_bits_are_those_of_the_undivided_layer() {
                     .collect();
                 let arrived = blocks.keys().copied().collect();
                 let plain = coded.code().decoder(&arrived).expect("all four");
-                assert_eq!(coded.decode(&plain, &blocks), undivided, "{name}: {}", layer.name);
+                let decoded = coded.decode(&plain, &blocks);
+                if strips.is_empty() {
+                    assert_eq!(decoded, undivided, "{name}: {}", layer.name);
+                } else {
+                    // A product of fewer columns may be summed in another order.
+                    let largest = undivided.iter().fold(0.0f32, |a, y| a.max(y.abs()));
+                    let off = largest_difference(&decoded, &undivided);
+                    assert!(off <= 1e-6 * largest, "{name}: {}: {off}", layer.name);
+                }
             }
         }
     }

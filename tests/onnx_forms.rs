@@ -343,7 +343,10 @@ const SMALL: &str = "in x[1, 4, 8, 8]; d[4, 1, 3, 3]; w[4, 4, 1, 1]; v[144, 5]; 
 #[test]
 fn depthwise_layers_and_layers_below_the_limit_stay_with_the_supervisor() {
     let graph = Graph::of(SMALL);
-    let rows = ("deep", "1 rows in each of 4 groups cannot be split 4 ways");
+    let rows = (
+        "deep",
+        "1 rows in each of 4 groups cannot be split 4 ways; its map can: `split: Spatial`",
+    );
     let few = ("few", "its 1.44 kFLOP are less than local_below");
     let wide = ("wide", "its 1.15 kFLOP are less than local_below");
     for (limit, locals) in [

@@ -284,7 +284,8 @@ impl Assigner<'_> {
         let work = layer.op.work(layer.op.rows);
         if split == SplitFile::Output && layer.op.rows < k {
             let (rows, groups) = (layer.op.rows, layer.op.groups);
-            Some(format!("{rows} rows in each of {groups} groups cannot be split {k} ways"))
+            let why = format!("{rows} rows in each of {groups} groups cannot be split {k} ways");
+            Some(why + split::hint(layer, k))
         } else if work < self.file.policy.local_below {
             Some(format!("its {work} are less than local_below"))
         } else {

@@ -74,3 +74,9 @@ impl Assigner<'_> {
         entry.and_then(|entry| entry.code).unwrap_or(self.file.coding.code).size().1
     }
 }
+
+/// What to do about a layer that has too few output rows.
+pub(super) fn hint(layer: &Layer, k: usize) -> &'static str {
+    let has_map = Strips::positions(&layer.op).is_some_and(|rows| rows >= k);
+    if has_map { "; its map can: `split: Spatial`" } else { "" }
+}
