@@ -1,5 +1,6 @@
 //! The command line: one short file a command, each joining a plan, a driver and a viewer.
 
+mod advise;
 mod cast;
 mod check;
 mod compare;
@@ -11,7 +12,6 @@ mod reproduce;
 mod run;
 mod screen;
 mod shrink;
-mod side_by_side;
 mod swarm;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::drive::Clock;
+use crate::drive::{Clock, side_by_side};
 use crate::plan::Problems;
 use crate::view::verdict::Status;
 
@@ -50,6 +50,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Try other codes in a topology, with no code and with copies beside them
     Compare(compare::CompareArgs),
+    /// Propose how to run a model on a fleet: coded, copied or local, layer by layer
+    Advise(advise::AdviseArgs),
     /// Read a trace again, one line an event
     Replay(replay::ReplayArgs),
     /// Measure the papers' figures anew: CSV, SVG, and what was published beside it
@@ -138,6 +140,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Compare(args) => compare::compare(&args),
+        Command::Advise(args) => advise::advise(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Reproduce(args) => reproduce::reproduce(&args),
         Command::Shrink(args) => shrink::shrink(&args),

@@ -9,6 +9,7 @@ mod host;
 mod live;
 mod physics;
 mod run;
+pub mod side_by_side;
 mod simulated;
 mod weather;
 
@@ -84,6 +85,23 @@ impl Setup {
             let go_on = watch(&record);
             trace.push(record);
             go_on
+        })?;
+        Ok(trace)
+    }
+
+    /// Runs it in virtual time for its times alone: what a job gives for an input is computed once, and
+    /// charged for as often as it is done. Times are those of [`Self::run`] to the nanosecond as long
+    /// as nobody lies: they hang on sizes and seeds, not on numbers.
+    ///
+    /// # Errors
+    /// If kofn itself breaks down.
+    pub fn rehearse(&self) -> anyhow::Result<Trace> {
+        let mut trace = Trace::new();
+        simulated::rehearsed(self, &mut |progress| {
+            if let Progress::Happened(record) = progress {
+                trace.push(record);
+            }
+            ControlFlow::Continue(())
         })?;
         Ok(trace)
     }

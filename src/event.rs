@@ -67,6 +67,13 @@ impl Worth {
 pub enum Event {
     /// A request was taken on; from here on it ends exactly once.
     Accepted { request: RequestId },
+    /// The supervisor coded a stage's input; its round begins.
+    Encoded {
+        request: RequestId,
+        stage: StageId,
+        #[serde(deserialize_with = "Span::counted")]
+        took: Span,
+    },
     /// Requests at the same stage were gathered into a batch and their inputs mixed: its round is that of
     /// the first of them, under whose name everything about it is told.
     Gathered {
@@ -198,6 +205,7 @@ impl Event {
     pub fn request(&self) -> Option<RequestId> {
         match self {
             Self::Accepted { request }
+            | Self::Encoded { request, .. }
             | Self::Gathered { request, .. }
             | Self::Scattered { request, .. }
             | Self::Started { request, .. }
@@ -227,7 +235,8 @@ impl Event {
     /// The stage it is about.
     pub fn stage(&self) -> Option<StageId> {
         match self {
-            Self::Gathered { stage, .. }
+            Self::Encoded { stage, .. }
+            | Self::Gathered { stage, .. }
             | Self::Scattered { stage, .. }
             | Self::Started { stage, .. }
             | Self::Arrived { stage, .. }
@@ -269,6 +278,7 @@ impl Event {
             | Self::DeadlinePassed { missing: shares, .. }
             | Self::Doubted { arrived: shares, .. } => shares.clone(),
             Self::Accepted { .. }
+            | Self::Encoded { .. }
             | Self::Gathered { .. }
             | Self::LocalRan { .. }
             | Self::Answered { .. }
@@ -301,6 +311,7 @@ impl Event {
             | Self::Judgement { device, .. }
             | Self::Caught { device, .. } => vec![*device],
             Self::Accepted { .. }
+            | Self::Encoded { .. }
             | Self::Gathered { .. }
             | Self::Enough { .. }
             | Self::Decoded { .. }

@@ -221,6 +221,14 @@ kinds! {
     }
 }
 
+impl FaultKind {
+    /// Whether everything that is asked under it is answered rightly, if late.
+    pub fn only_delays(&self) -> bool {
+        use FaultKind::{Delay, Duplicate, Overload, Reorder, Slow};
+        matches!(self, Delay(_) | Duplicate(_) | Overload(_) | Reorder(_) | Slow(_))
+    }
+}
+
 /// Refuses what is not a probability.
 fn probability(p: f64) -> Result<(), Refusal> {
     if (0.0..=1.0).contains(&p) {

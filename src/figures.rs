@@ -9,6 +9,7 @@
 
 mod approxifer;
 mod batch;
+mod cdc_case1;
 mod cdc_case2;
 mod cdc_fig13;
 mod cdc_fig14;
@@ -16,6 +17,7 @@ mod cdc_fig2;
 mod cdc_recovery;
 mod cdc_two;
 pub mod chart;
+mod cocoi;
 mod letcc_models;
 mod letcc_rate;
 mod parm_tail;
@@ -75,6 +77,7 @@ pub struct Table {
 pub const ALL: &[Figure] = &[
     Figure { id: "cdc-recovery", source: "Hadidi et al. 2023, §VI", run: cdc_recovery::run },
     Figure { id: "cdc-fig2", source: "Hadidi et al. 2023, Fig. 2", run: cdc_fig2::run },
+    Figure { id: "cdc-case1", source: "Hadidi et al. 2023, Fig. 9", run: cdc_case1::run },
     Figure { id: "cdc-case2", source: "Hadidi et al. 2023, Figs. 11, 12", run: cdc_case2::run },
     Figure { id: "cdc-fig13", source: "Hadidi et al. 2023, Fig. 13b", run: cdc_fig13::run },
     Figure { id: "cdc-fig14", source: "Hadidi et al. 2023, Fig. 14", run: cdc_fig14::run },
@@ -84,6 +87,7 @@ pub const ALL: &[Figure] = &[
     Figure { id: "approxifer", source: "Soleymani et al. 2022", run: approxifer::run },
     Figure { id: "sazd-numerics", source: "Dai et al. 2020, 2023", run: sazd_numerics::run },
     Figure { id: "polar", source: "Bartan, Pilanci 2023", run: polar::run },
+    Figure { id: "cocoi", source: "Liu et al. 2025", run: cocoi::run },
     Figure { id: "parm-tail", source: "Kosaian et al. 2019", run: parm_tail::run },
 ];
 

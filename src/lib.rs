@@ -33,6 +33,9 @@
 //! code) mix back to the results of the sources; bias and activation follow after that. Nothing is
 //! decoded when the plain shares come first: their results are read where they lie.
 //!
+//! A convolution is linear in its input too. If the topology says `split: Spatial`, the sources are strips
+//! of its input, which the supervisor mixes for every request, and every device holds all its weights;
+//! what they reply is decoded in the same way.
 //! A stage may instead code the **inputs of a batch**: k requests are gathered (`node/supervisor/batches.rs`),
 //! their inputs mixed into n, and a curve through the results is read off at the inputs
 //! ([`code::Curve`]). That goes for any function, and gives approximate answers.
@@ -56,6 +59,7 @@
 //! | 7 | [`session`] | a run that is steered: typed faults, branches, recording | screen |
 //! | 7 | [`swarm`] | drawn fleets and misfortune, held to what must always be true | view |
 //! | 7 | [`figures`] | the papers' figures, measured anew | view |
+//! | 7 | [`advise`] | how to run a model on a fleet: offers, estimates, trials | files, screen |
 //! | 8 | [`screen`] | panels, keys, the terminal | drive, node |
 //! | 9 | [`cli`] | one short file a command | – |
 //!
@@ -87,6 +91,7 @@
 //! 13. A draw of chance depends on the seed and on what it is for, never on how many came before: a
 //!     run and its twin without faults differ by the faults alone.
 
+pub mod advise;
 pub mod cli;
 pub mod code;
 pub mod drive;

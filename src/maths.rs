@@ -7,6 +7,7 @@ pub mod matrix;
 pub mod mix;
 pub mod product;
 pub mod project;
+mod skinny;
 pub mod spline;
 
 /// A tensor of activations: `f32`, any rank, cheap to share.

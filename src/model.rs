@@ -10,6 +10,7 @@ mod guard;
 pub mod images;
 pub mod linear;
 mod lower;
+mod lrn;
 mod network;
 mod onnx;
 mod prelu;
@@ -17,6 +18,7 @@ pub mod probe;
 mod segment;
 pub mod sketch;
 mod sound;
+pub mod strips;
 pub mod synthetic;
 pub mod witness;
 

@@ -199,7 +199,7 @@ impl Message {
             | Self::Task(_, x)
             | Self::Reply(_, Ok(x)) => numbers(x),
             Self::Deploy { shares, .. } => {
-                shares.iter().map(|(_, _, share)| share.weight_bytes().0).sum()
+                Share::bytes_held(shares.iter().map(|(_, _, share)| share.as_ref())).0
             }
             Self::Answer(_, Err(_))
             | Self::Reply(_, Err(_))

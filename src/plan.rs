@@ -6,6 +6,7 @@
 mod batch;
 mod build;
 mod codes;
+mod draft;
 mod expectation;
 mod fault_plan;
 mod inputs;
@@ -14,6 +15,7 @@ mod share;
 pub mod shrink;
 mod source;
 mod spans;
+mod split;
 mod stages;
 pub mod topology;
 mod trigger;
@@ -23,12 +25,14 @@ use std::sync::Arc;
 
 pub use batch::Batch;
 pub use codes::CodeFile;
+pub use draft::{Draft, Part, Way};
 pub use expectation::{Bound, Expectation, Expected, Percentile, Window};
 pub use fault_plan::{Fault, FaultPlan};
 pub use inputs::Input;
 pub use policy::{Arrivals, Below, HealthRule, Learn, Policy, Verify, Wait};
 pub use share::{CodedLayer, Share};
 pub use source::{Problem, Problems, Source, To};
+pub use split::Split;
 pub use trigger::{Phase, Seen, Trigger, Who};
 
 use crate::code::Code;
@@ -43,7 +47,7 @@ pub struct Plan {
     pub name: String,
     pub network: Arc<Network>,
     /// The model in one piece: the truth.
-    pub whole: Whole,
+    pub whole: Arc<Whole>,
     pub supervisor: Machine,
     pub devices: Vec<Device>,
     pub stages: Vec<Stage>,
@@ -115,7 +119,7 @@ pub struct Stage {
 
 #[derive(Debug)]
 pub enum StageWork {
-    /// One linear layer, its weights coded.
+    /// One linear layer, its weights or its input coded.
     Layer(Arc<CodedLayer>),
     /// A run of layers that one device executes whole.
     Function(Segment),
@@ -133,6 +137,9 @@ impl Stage {
     /// What kind of work it is, as people say it.
     pub fn kind(&self) -> String {
         match &self.work {
+            StageWork::Layer(layer) if layer.strips().is_some() => {
+                format!("{} in strips", layer.layer().kind)
+            }
             StageWork::Layer(layer) => layer.layer().kind.clone(),
             StageWork::Function(_) if self.batch.is_some() => "run on batches".to_owned(),
             StageWork::Function(_) => "run whole".to_owned(),
@@ -171,7 +178,7 @@ impl Stage {
     /// The work of a share.
     pub fn share_work(&self, share: usize) -> Flops {
         match &self.work {
-            StageWork::Layer(layer) => layer.op().work(layer.rows_of(share)),
+            StageWork::Layer(layer) => layer.share_work(share),
             StageWork::Function(segment) => segment.work,
         }
     }
@@ -187,24 +194,55 @@ impl Stage {
     /// The work of encoding its shares, once, at deployment.
     pub fn encode_work(&self) -> Flops {
         let StageWork::Layer(layer) = &self.work else { return Flops(0) };
+        if layer.strips().is_some() {
+            return Flops(0);
+        }
         let coded = (0..self.code.shares()).filter(|share| self.code.plain(*share).is_none());
         let terms = coded.flat_map(|share| self.code.encoder().share(share)).map(Vec::len);
         let cell = layer.op().weight_bytes(layer.rows_per_source()).0 / 4;
         Flops(2 * terms.sum::<usize>() as u64 * cell / self.code.encoder().cells() as u64)
     }
 
+    /// The work of encoding its input, for each request.
+    pub fn input_encode_work(&self) -> Flops {
+        match &self.work {
+            StageWork::Layer(layer) => layer.input_encode_work(),
+            StageWork::Function(_) => Flops(0),
+        }
+    }
+
     /// The size of a share's weights.
     pub fn share_bytes(&self, share: usize) -> Bytes {
         match &self.work {
-            StageWork::Layer(layer) => layer.op().weight_bytes(layer.rows_of(share)),
+            StageWork::Layer(layer) => layer.share_bytes(share),
             StageWork::Function(segment) => segment.weight_bytes,
+        }
+    }
+
+    /// The size of the weights of all shares that a device holds: where the input is coded, all shares
+    /// rest on the same.
+    pub fn held_bytes(&self, device: DeviceId) -> Bytes {
+        let shares = self.holders.iter().enumerate();
+        let held = shares.filter(|(_, holders)| holders.contains(&device));
+        let sizes = held.map(|(share, _)| self.share_bytes(share).0);
+        match &self.work {
+            StageWork::Layer(layer) if layer.strips().is_some() => Bytes(sizes.max().unwrap_or(0)),
+            StageWork::Layer(_) | StageWork::Function(_) => Bytes(sizes.sum()),
+        }
+    }
+
+    /// The size of what the holder of a share is sent for a request.
+    pub fn task_bytes(&self, share: usize) -> Bytes {
+        match &self.work {
+            StageWork::Layer(layer) => layer.task_bytes(share),
+            StageWork::Function(_) => self.input_bytes,
         }
     }
 
     /// The size of a share's result.
     pub fn reply_bytes(&self, share: usize) -> Bytes {
         match &self.work {
-            StageWork::Layer(layer) => layer.op().result_bytes(layer.rows_of(share)),
+            StageWork::Layer(layer) => layer.reply_bytes(share),
             StageWork::Function(segment) => segment.result_bytes,
         }
     }

@@ -25,7 +25,7 @@ use hdrhistogram::Histogram;
 
 pub use branch::Branch;
 pub use jump::Stop;
-pub use monkey::{Monkey, named};
+pub use monkey::Monkey;
 pub use script::Script;
 
 use crate::drive::{Clock, Command, Progress, Setup, helm};
@@ -185,14 +185,31 @@ impl Session {
     /// If the run broke down, or old records cannot be read back.
     pub fn advance(&mut self, span: Span) -> anyhow::Result<()> {
         let to = self.branch().moment() + span;
-        while let Some((at, words, who)) = self.monkey_strikes_until(to) {
-            self.branch_mut().reach(at)?;
-            if !self.branch().is_over() {
-                // Its words are a plan's, so they are read as those are.
-                let _ = self.strike(&words, &who);
+        while let Some(due) = self.monkey_due().filter(|due| *due <= to) {
+            self.branch_mut().go_on_until(due)?;
+            // It waits for a run that cannot keep up, so that it strikes at the same moment always.
+            if self.branch().moment() < due || self.branch().is_over() {
+                return Ok(());
             }
+            let Some((words, who)) = self.monkey_trick() else { break };
+            // Its words are a plan's, so they are read as those are.
+            let _ = self.strike(&words, &who);
         }
         self.branch_mut().go_on_until(to)
+    }
+
+    /// What was typed as a fault that would strike now, if it says nothing of whom or when.
+    ///
+    /// # Errors
+    /// What is wrong with what was typed.
+    pub fn read(&self, typed: &str, who: &str) -> Result<Typed, String> {
+        let Setup { plan, requests, .. } = &self.stage.as_ref().ok_or(ONLY_WATCHED)?.setup;
+        Typed::parse(typed, self.next_stamp(), who, plan, *requests)
+    }
+
+    /// The moment of whatever is typed now.
+    fn next_stamp(&self) -> Time {
+        Time(self.branch().newest_stamp().0 + 1)
     }
 
     /// Strikes now: what was typed, and whom if that does not say. Says what it did.
@@ -200,13 +217,10 @@ impl Session {
     /// # Errors
     /// What is wrong with what was typed, or why nothing can strike.
     pub fn strike(&mut self, typed: &str, who: &str) -> Result<String, String> {
-        let stage = self.stage.as_ref().ok_or(ONLY_WATCHED)?;
         self.branches[self.current].settle().map_err(|error| format!("{error:#}"))?;
-        let at = Time(self.branch().newest_stamp().0 + 1);
-        let (plan, requests) = (stage.setup.plan.clone(), stage.setup.requests);
-        let typed = Typed::parse(typed, at, who, &plan, requests)?;
+        let typed = self.read(typed, who)?;
         if let Trigger::At(planned) = typed.fault.trigger
-            && planned < at
+            && planned < self.next_stamp()
             && !self.is_live()
         {
             return Err(format!("{planned} is over: it is {}", self.branch().moment()));
@@ -253,7 +267,7 @@ impl Session {
 
     fn call_off(&mut self, faults: &[FaultId]) -> Result<(), String> {
         self.branches[self.current].settle().map_err(|error| format!("{error:#}"))?;
-        let from = Time(self.branch().newest_stamp().0 + 1);
+        let from = self.next_stamp();
         self.change(|script, _| faults.iter().for_each(|id| script.call_off(*id, from)))
     }
 

@@ -30,10 +30,14 @@ struct User {
 
 impl User {
     fn before(width: u16, height: u16) -> Self {
+        Self::before_a_run(width, height, Clock::Virtual, 40)
+    }
+
+    fn before_a_run(width: u16, height: u16, clock: Clock, requests: usize) -> Self {
         let topology = root().join("topologies/lenet5.ron").display().to_string();
         let origin = Origin { topology, ..Origin::default() };
-        let setup = setup(&LENET, 40);
-        let session = Session::start(&setup, Clock::Virtual, None, origin).expect("it starts");
+        let setup = setup(&LENET, requests);
+        let session = Session::start(&setup, clock, None, origin).expect("it starts");
         let options = Options {
             theme: Theme::Dark,
             ascii: false,
@@ -130,6 +134,10 @@ fn the_last_margin_is_asked_for_once() {
     assert_eq!(user.face(1), Face::Healthy, "nothing struck yet");
     user.press(&["j"]);
     user.sees("left alone");
+    user.press(&[":", "Drop(probability: 1)", "enter"]);
+    user.sees("would be left with 3 of 4 needed");
+    user.press(&["n", ":", "Slow(by: 2)", "enter"]);
+    user.misses("would be left");
     user.press(&["x", "y"]);
     assert_eq!(user.face(1), Face::Dead);
 }
@@ -152,6 +160,20 @@ fn time_passes_unless_it_is_paused_and_a_still_screen_is_not_drawn_again() {
     user.watch(10);
     assert_eq!(user.app.session().branch().moment(), moment);
     assert!(!user.app.is_playing());
+}
+
+#[test]
+fn a_live_run_goes_on_behind_a_paused_screen() {
+    // More records than a run may be ahead of who listens.
+    let mut user = User::before_a_run(80, 24, Clock::Live, 400);
+    user.press(&["space"]);
+    let before = user.screen();
+    while user.app.is_awake() {
+        user.watch(1);
+    }
+    assert_eq!(user.screen(), before, "it is paused");
+    user.press(&["space"]).watch(1);
+    user.sees("answered 400 of 400");
 }
 
 #[test]
@@ -230,7 +252,7 @@ fn a_form_is_filled_in_with_what_is_usual() {
 #[test]
 fn marked_devices_are_struck_together() {
     let mut user = User::before(120, 40);
-    user.press(&["space", "}", "v", "v", ":", "Freeze", "enter"]);
+    user.press(&["space", "}", "v", "v", ":", "Freeze", "enter", "y"]);
     assert_eq!(
         (user.face(0), user.face(1), user.face(2)),
         (Face::Frozen, Face::Frozen, Face::Healthy)
@@ -271,6 +293,9 @@ fn the_mouse_selects_a_device_and_a_panel() {
     let mut user = User::before(80, 24);
     user.screen();
     user.click(5, 2 + 2 + 3);
+    // Neither the border nor the line below it is a device.
+    user.click(5, 2);
+    user.click(5, 3);
     user.press(&["space", "}", "x"]);
     assert_eq!(user.face(3), Face::Dead, "the fourth row was clicked");
 }

@@ -1,4 +1,5 @@
-//! PyTorch's own one-layer cases give PyTorch's numbers on a coded fleet, whichever device is lost.
+//! PyTorch's own one-layer cases give PyTorch's numbers on a coded fleet, whichever device is lost and
+//! however convolutions are split.
 //!
 //! `conformance.txt` says how each of them fares; `KOFN_BLESS=1` writes it anew.
 
@@ -15,7 +16,7 @@ use std::sync::{Arc, LazyLock};
 use fleet::Fleet;
 use kofn::maths::Tensor;
 use kofn::model::Network;
-use kofn::plan::{Plan, Stage};
+use kofn::plan::{Plan, Stage, StageWork};
 use kofn::units::DeviceId;
 
 struct Folder {
@@ -42,14 +43,17 @@ const ATOL: f32 = 1e-5;
 /// How a case fares.
 enum Verdict {
     /// The codes of its stages, each once: (shares, sources).
-    Coded(Vec<(usize, usize)>),
-    /// It has no layer that can be coded.
-    Local,
+    Coded(Vec<(usize, usize)>, Strips),
+    /// It has no layer whose weights can be coded.
+    Local(Strips),
     /// kofn refuses the model, and says why.
     Unsupported(String),
     /// What must not be.
     Wrong(String),
 }
+
+/// Whether a case was answered with inputs coded in strips as well.
+type Strips = bool;
 
 /// The verdicts on each folder's cases, by name; or why there are no cases.
 static VERDICTS: LazyLock<Result<[BTreeMap<String, Verdict>; 2], String>> = LazyLock::new(|| {
@@ -70,16 +74,26 @@ fn verdict(case: &Path) -> Verdict {
         Ok(network) => network,
         Err(why) => return Verdict::Unsupported(on_any_machine(&why.0, &model)),
     };
-    let plan = plan(&model, &network);
-    match (0..DEVICES).try_for_each(|lost| run_without(DeviceId(lost), &plan, case)) {
+    let run = |split: &str| {
+        let plan = plan(&model, &network, split);
+        let lose = |lost| run_without(DeviceId(lost), &plan, case);
+        (0..DEVICES).try_for_each(lose).map_err(|why| format!("split by {split}: {why}"))?;
+        Ok(plan)
+    };
+    let is_in_strips = |stage: &Stage| match &stage.work {
+        StageWork::Layer(layer) => layer.strips().is_some(),
+        StageWork::Function(_) => false,
+    };
+    let strips = run("Spatial").map(|plan| plan.stages.iter().any(is_in_strips));
+    match strips.and_then(|strips| Ok((run("Output")?, strips))) {
         Err(why) => Verdict::Wrong(why),
-        Ok(()) if plan.stages.is_empty() => Verdict::Local,
-        Ok(()) => {
+        Ok((plan, strips)) if plan.stages.is_empty() => Verdict::Local(strips),
+        Ok((plan, strips)) => {
             let code = |stage: &Stage| (stage.code.shares(), stage.code.sources());
             let mut codes: Vec<_> = plan.stages.iter().map(code).collect();
             codes.sort_unstable();
             codes.dedup();
-            Verdict::Coded(codes)
+            Verdict::Coded(codes, strips)
         }
     }
 }
@@ -90,7 +104,7 @@ fn on_any_machine(why: &str, model: &Path) -> String {
 }
 
 /// A plan that codes every linear layer which has at least two rows to tell apart.
-fn plan(model: &Path, network: &Network) -> Arc<Plan> {
+fn plan(model: &Path, network: &Network, split: &str) -> Arc<Plan> {
     let narrow = network.layers.iter().filter(|layer| (2..WAYS).contains(&layer.op.rows));
     let stages: String = narrow
         .map(|layer| (&layer.name, layer.op.rows))
@@ -104,7 +118,7 @@ fn plan(model: &Path, network: &Network) -> Arc<Plan> {
                 name: "pi", count: {DEVICES}, speed: "1GFLOP/s", memory: "1GB",
                 latency: Constant("1ms"), bandwidth: "1Gbit/s",
             )],
-            coding: (code: Mds(n: {}, k: {WAYS}), on: ["pi"]),
+            coding: (code: Mds(n: {}, k: {WAYS}), split: {split}, on: ["pi"]),
             stages: [{stages}],
             inputs: Random(count: 1),
             requests: 1,
@@ -151,24 +165,28 @@ fn compare(got: &Tensor, want: &Tensor) -> Result<(), String> {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Coded(codes) => {
+            Self::Coded(codes, strips) => {
                 let codes: Vec<String> = codes.iter().map(|(n, k)| format!("{k} of {n}")).collect();
-                write!(f, "pass (coded {})", codes.join(", "))
+                write!(f, "pass (coded {}{})", codes.join(", "), and_in_strips(*strips))
             }
-            Self::Local => write!(f, "pass (local)"),
+            Self::Local(strips) => write!(f, "pass (local{})", and_in_strips(*strips)),
             Self::Unsupported(why) => write!(f, "unsupported: {why}"),
             Self::Wrong(why) => write!(f, "wrong: {why}"),
         }
     }
 }
 
+fn and_in_strips(strips: Strips) -> &'static str {
+    if strips { ", and in strips" } else { "" }
+}
+
 impl Verdict {
     fn passes(&self) -> bool {
-        matches!(self, Self::Coded(_) | Self::Local)
+        matches!(self, Self::Coded(..) | Self::Local(_))
     }
 
     fn is_coded(&self) -> bool {
-        matches!(self, Self::Coded(_))
+        matches!(self, Self::Coded(..))
     }
 }
 
@@ -194,8 +212,9 @@ const HEAD: &str = "\
 #
 # pass (coded k of n): its linear layers were split k ways, coded to n shares, and decoded without
 #                      the lost device's
-# pass (local):        it has no layer that can be coded; depthwise and transposed convolutions and
-#                      products of two inputs cannot
+# pass (local):        it has no layer whose weights can be coded; depthwise and transposed convolutions
+#                      and products of two inputs cannot
+# and in strips:       answered once more with the input of its convolutions coded in place of weights
 # unsupported:         kofn refuses the model, in these words
 #
 # test_operator_add_broadcast and the three add_size1 cases were saved from uninitialised doubles:

@@ -19,11 +19,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("session", &["units", "maths", "fault", "event", "plan", "drive", "view"]),
     ("screen", &["units", "event", "plan", "view", "session"]),
     ("figures", &["units", "maths", "code", "model", "fault", "event", "plan", "drive"]),
+    ("advise", &["units", "maths", "code", "fault", "plan", "node", "drive", "view"]),
     (
         "cli",
         &[
             "units", "maths", "event", "plan", "drive", "view", "swarm", "session", "figures",
-            "screen",
+            "advise", "screen",
         ],
     ),
 ];
@@ -35,6 +36,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio", &["drive"]),
     ("rayon", &["drive"]),
     ("gemm", &["maths"]),
+    ("pulp", &["maths"]),
     ("nalgebra", &["maths"]),
     ("ron", &["plan"]),
     ("clap", &["cli"]),

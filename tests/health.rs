@@ -4,10 +4,11 @@ mod support;
 
 use std::sync::Arc;
 
-use kofn::drive::Trace;
+use kofn::drive::{Setup, Trace};
 use kofn::event::{Event, Standing};
 use kofn::fault::{FaultKind, Slow};
-use kofn::plan::{Fault, Plan, Trigger};
+use kofn::maths::chance::Seed;
+use kofn::plan::{Fault, FaultPlan, Plan, Trigger};
 use kofn::units::{DeviceId, Span, Time};
 use support::{answers, count, plan, setup, simulate};
 
@@ -235,11 +236,53 @@ fn on_the_last_try_even_who_lied_is_asked_where_every_result_is_checked() {
     let lie = "(at: At(\"646.397ms\"), who: \"pi-5\", what: Corrupt(how: Noise(0.5), probability: 0.5), \
                lasts: \"4187us\")";
     let text = format!("FaultPlan(topology: \"-\", faults: [{lie}])");
-    let faults = kofn::plan::FaultPlan::parse(&support::topology("vgglite"), text, &plan);
+    let faults = FaultPlan::parse(&support::topology("vgglite"), text, &plan);
     let faults = faults.unwrap_or_else(|problems| panic!("{problems}")).faults;
-    let calm = kofn::drive::Setup { seed: kofn::maths::chance::Seed(20), ..setup(&plan, 52) };
+    let calm = Setup { seed: Seed(20), ..setup(&plan, 52) };
     let trace = simulate(&calm.with_faults(faults));
     let lied = |e: &Event| matches!(e, Event::Caught { request, .. } if request.0 == 50);
     assert_eq!(count(&trace, lied), 1, "the lie that showed it");
     assert_eq!(answers(&trace).len(), 52);
+}
+
+/// Found by the swarm (seed 65903): asked in its exile for want of others, over a cut line, a liar was
+/// exiled anew for that silence as soon as it was asked again.
+#[test]
+fn what_was_asked_in_exile_and_lost_is_not_held_against_a_device_afterwards() {
+    let fleet = r#"Topology(
+        model: Onnx("models/lenet5-fashion.onnx"),
+        supervisor: (speed: "3GFLOP/s"),
+        devices: [
+            (name: "d", count: 3, speed: "3GFLOP/s", memory: "1GB", bandwidth: "94.1Mbit/s",
+             latency: LogNormal(median: "0.3ms", sigma: 0.5), jitter: 0.1),
+        ],
+        coding: (code: Parity(k: 2), on: ["d"]),
+        inputs: Idx(images: "models/fashion-test1000-images-idx3-ubyte"),
+        arrivals: Poisson(per_second: 42.0),
+        requests: 50,
+        policy: (
+            wait: KthReply, deadline: "60ms", retries: 1, learn: (quantile: 0.9, factor: 3.0),
+            hedge: 3.0, verify: Always, health: (exile: "20ms"),
+        ),
+    )"#;
+    let misfortune = r#"FaultPlan(topology: "-", faults: [
+        (at: At("271ms"), who: "d-3", what: Partition(way: ToDevice), lasts: "49ms"),
+        (at: At("163ms"), who: "d-3", what: Corrupt(how: Nan, probability: 0.5), lasts: "76ms"),
+        (at: At("148ms"), who: "d-3", what: Duplicate(probability: 0.5, within: "9ms"), lasts: "132ms"),
+        (at: At("126ms"), who: "d-2", what: Partition(), lasts: "150ms"),
+        (at: AtStage(request: 13, stage: "fc1", phase: FirstReply), who: "d-1", what: Partition(),
+         lasts: "56ms"),
+    ])"#;
+    let path = support::topology("lenet5");
+    let plan = Arc::new(Plan::parse(&path, fleet.to_owned()).expect("it was drawn"));
+    let faults = FaultPlan::parse(&path, misfortune.to_owned(), &plan).expect("so was this").faults;
+    let calm = Setup { seed: Seed(65903), ..setup(&plan, 50) };
+    let trace = simulate(&calm.with_faults(faults));
+    let of_d_3 = trace.iter().filter_map(|record| {
+        let Event::Judgement { device: PI_3, to, .. } = &record.event else { return None };
+        Some(*to)
+    });
+    let of_d_3: Vec<Standing> = of_d_3.collect();
+    assert_eq!(of_d_3[..2], [Standing::Excluded, Standing::Probation]);
+    assert!(!of_d_3[2..].contains(&Standing::Excluded), "{of_d_3:?}");
 }

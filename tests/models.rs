@@ -144,18 +144,25 @@ fn with_all_plain_shares_the_bits_are_those_of_the_undivided_layer() {
                 let bias = layer.bias.as_ref().map(|bias| &bias[..]);
                 layer.op.assemble(&[&result], layer.op.rows, bias)
             };
-            let coded = CodedLayer::new(layer.clone(), Arc::new(Mds::new(6, 4)));
-            let results: Vec<Tensor> = (0..4)
-                .map(|share| coded.encode(share).run(std::slice::from_ref(&x)))
-                .map(|result| result.expect("a share runs").remove(0))
-                .collect();
-            let blocks: BTreeMap<usize, &[f32]> = results
-                .iter()
-                .map(|result| result.as_slice().expect("plain"))
-                .enumerate()
-                .collect();
-            let plain = coded.code().decoder(&blocks.keys().copied().collect()).expect("all four");
-            assert_eq!(coded.decode(&plain, &blocks), undivided, "{name}: {}", layer.name);
+            let code = Arc::new(Mds::new(6, 4));
+            let rows = CodedLayer::new(layer.clone(), code.clone());
+            let strips = CodedLayer::in_strips(layer.clone(), code);
+            for coded in strips.into_iter().chain([rows]) {
+                let strips = coded.encode_input(&x);
+                let results: Vec<Tensor> = (0..4)
+                    .map(|share| (coded.encode(share), strips.get(share).unwrap_or(&x)))
+                    .map(|(share, input)| share.run(std::slice::from_ref(input)))
+                    .map(|result| result.expect("a share runs").remove(0))
+                    .collect();
+                let blocks: BTreeMap<usize, &[f32]> = results
+                    .iter()
+                    .map(|result| result.as_slice().expect("plain"))
+                    .enumerate()
+                    .collect();
+                let arrived = blocks.keys().copied().collect();
+                let plain = coded.code().decoder(&arrived).expect("all four");
+                assert_eq!(coded.decode(&plain, &blocks), undivided, "{name}: {}", layer.name);
+            }
         }
     }
 }

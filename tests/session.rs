@@ -152,18 +152,20 @@ fn what_is_wrong_with_what_was_typed_is_said_and_changes_nothing() {
 
 #[test]
 fn the_monkey_does_the_same_with_the_same_seed_and_nothing_is_lost() {
-    let wild = || {
+    let wild = |step: f64| {
         let mut session = session(30);
         session.set_monkey(Some(100.0)).expect("there are devices");
         while !session.branch().is_over() {
-            session.advance(ms(5.0)).expect("the run goes on");
+            session.advance(ms(step)).expect("the run goes on");
         }
         let faults = session.branch().playhead().board().faults.len();
         assert!(faults > 3, "{faults} faults");
         trace(&mut session)
     };
-    let trace = wild();
-    assert_eq!(trace, wild());
+    let trace = wild(5.0);
+    for step in [0.7, 5.0, 1e4] {
+        assert_eq!(trace, wild(step), "however far it goes at once");
+    }
     let failed = trace
         .iter()
         .filter(|record| matches!(record.event, Event::Judged { error, .. } if error > 1e-3));

@@ -73,6 +73,7 @@ impl Trial<'_> {
 
 /// An expectation without its numbers: they may depend on the twin.
 fn kind(expect: &str) -> String {
-    let words = expect.split(' ').filter(|word| !word.contains(|c: char| c.is_ascii_digit()));
+    let is_number = |word: &str| word.contains(|c: char| c.is_ascii_digit());
+    let words = expect.split(' ').map(|word| if is_number(word) { "…" } else { word });
     words.collect::<Vec<_>>().join(" ")
 }

@@ -3,13 +3,16 @@
 //! Jobs run at once, on this thread, and are charged for by the topology's machines. Not tokio's paused
 //! clock: it rounds timers up to a millisecond.
 
+use std::collections::BTreeMap;
+
 use super::Setup;
 use super::helm::{Leave, Rudder, obey};
 use super::physics::{Links, duration};
 use super::run::{Finished, Life, Pace, Run, Watch};
 use crate::fault::{Cost, Way};
+use crate::maths::Tensor;
 use crate::maths::chance::Seed;
-use crate::node::{Job, NodeId};
+use crate::node::{Job, NodeId, Output};
 use crate::plan::Plan;
 use crate::units::{Bytes, DeviceId, Time};
 
@@ -22,13 +25,30 @@ pub(super) fn simulated(
     rudder: Option<Rudder>,
     watch: Watch<'_>,
 ) -> anyhow::Result<()> {
+    keep_time(setup, rudder, Virtual::new(setup, None), watch)
+}
+
+/// Runs in virtual time and computes each job once for every input.
+///
+/// # Errors
+/// Like [`simulated`].
+pub(super) fn rehearsed(setup: &Setup, watch: Watch<'_>) -> anyhow::Result<()> {
+    keep_time(setup, None, Virtual::new(setup, Some(BTreeMap::new())), watch)
+}
+
+fn keep_time(
+    setup: &Setup,
+    rudder: Option<Rudder>,
+    pace: Virtual<'_>,
+    watch: Watch<'_>,
+) -> anyhow::Result<()> {
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()
             .build()
             .expect("a thread's runtime needs nothing")
     };
     actix::System::with_tokio_rt(runtime).block_on(async {
-        let mut run = Run::start(setup, Virtual::new(setup), rudder.is_some(), watch);
+        let mut run = Run::start(setup, pace, rudder.is_some(), watch);
         let mut now = Time::ZERO;
         let mut leave = Leave::Until(if rudder.is_none() { Time(u64::MAX) } else { now });
         let mut commands = rudder.map(|Rudder(commands)| commands);
@@ -56,15 +76,35 @@ pub(super) fn simulated(
 struct Virtual<'s> {
     plan: &'s Plan,
     seed: Seed,
+    /// How many different ones are asked for.
+    inputs: u64,
     links: Links,
     /// When the supervisor's processor is done with the jobs it was given.
     supervisor_free: Time,
+    /// What jobs gave the first time, if they are to be computed once only.
+    known: Option<BTreeMap<[u64; 4], Vec<Tensor>>>,
 }
 
 impl<'s> Virtual<'s> {
-    fn new(setup: &'s Setup) -> Self {
-        let links = Links::new(setup.seed, setup.plan.devices.len());
-        Self { plan: &setup.plan, seed: setup.seed, links, supervisor_free: Time::ZERO }
+    fn new(setup: &'s Setup, known: Option<BTreeMap<[u64; 4], Vec<Tensor>>>) -> Self {
+        let Setup { plan, seed, cases, .. } = setup;
+        let links = Links::new(*seed, plan.devices.len());
+        let (supervisor_free, inputs) = (Time::ZERO, cases.len() as u64);
+        Self { plan, seed: *seed, inputs, links, supervisor_free, known }
+    }
+
+    fn output(&mut self, job: Job) -> Output {
+        let Some(known) = &mut self.known else { return job.run() };
+        let Some((request, what)) = job.of_request() else { return job.run() };
+        let key = [request % self.inputs.max(1), what[0], what[1], what[2]];
+        if let Some(tensors) = known.get(&key) {
+            return job.that_gave(tensors.clone());
+        }
+        let output = job.run();
+        if let Some(tensors) = output.tensors() {
+            known.insert(key, tensors);
+        }
+        output
     }
 }
 
@@ -86,6 +126,6 @@ impl Pace for Virtual<'_> {
         if who == 0 {
             self.supervisor_free = at;
         }
-        Some(Finished { at, output: job.run(), took })
+        Some(Finished { at, output: self.output(job), took })
     }
 }

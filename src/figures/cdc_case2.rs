@@ -1,51 +1,45 @@
 //! AlexNet on six boards: any two of fc1's three replies, against waiting for all.
 
 use super::chart::{Axis, Chart, Series};
-use super::trial::{Ran, short, simulate};
+use super::trial::{Ran, rehearse, short};
 use super::{Claim, Finding, Scope, Table};
 use crate::drive::Setup;
 use crate::maths::chance::Seed;
 
 /// Mean and standard deviation in milliseconds, without mitigation and with it (labels of Figs. 11, 12).
 const PUBLISHED: [(f64, f64); 2] = [(1019.0, 390.77), (929.0, 284.53)];
+/// Per cent of requests that take longer than the figures' axes show, reckoned from their labels and bars.
+const BEYOND: [f64; 2] = [1.3, 0.4];
+/// Where the axes end, in milliseconds.
+const AXIS_ENDS: f64 = 2000.0;
+const WAYS: [(&str, &str); 2] = [("waiting for all", "wait: Everyone, "), ("any two of three", "")];
+/// What replies are delayed by: all that Fig. 1 shows; and with part of its last bin, which holds whatever
+/// came later, as late as Fig. 11 needs for what lies beyond its axis.
+const DELAYS: [(&str, &str); 2] = [("", "_ms.csv"), (", with a tail", "_tail_ms.csv")];
 
 pub(super) fn run(scope: &Scope) -> anyhow::Result<Finding> {
-    let requests = scope.trials(300, 5);
-    let ways = [("waiting for all", "wait: Everyone, "), ("any two of three", "")];
-    let mut runs: Vec<(&str, Ran)> = Vec::new();
-    for (name, wait) in ways {
-        let policy = format!("policy: ({wait}");
-        let plan = scope.plan("alexnet-6-coded", |text| text.replace("policy: (", &policy))?;
-        runs.push((name, simulate(&Setup::new(plan, requests, Seed(1))?)?));
-    }
-    let [all, two] = [&runs[0].1, &runs[1].1];
-    let (mean, deviation) =
-        (two.mean() / all.mean() - 1.0, two.deviation() / all.deviation() - 1.0);
-    let percent = |change: f64| format!("{:+.1} %", 100.0 * change);
-    let [(mean_all, sd_all), (mean_two, sd_two)] = PUBLISHED;
-    let claims = vec![
-        Claim::new(
-            "mean latency with straggler mitigation",
-            format!("{mean_all} → {mean_two} ms, {}", percent(mean_two / mean_all - 1.0)),
-            format!("{:.0} → {:.0} ms, {}", all.mean(), two.mean(), percent(mean)),
-            mean <= mean_two / mean_all - 1.0,
-        ),
-        Claim::new(
-            "its standard deviation",
-            format!("{sd_all:.0} → {sd_two:.0} ms, {}", percent(sd_two / sd_all - 1.0)),
-            format!("{:.0} → {:.0} ms, {}", all.deviation(), two.deviation(), percent(deviation)),
-            deviation <= sd_two / sd_all - 1.0,
-        ),
-    ];
+    let requests = scope.trials(3000, 5);
+    let (mut claims, mut series) = (Vec::new(), Vec::new());
     let mut table = Table::new(&["way", "quantile", "latency_ms"]);
-    let mut series = Vec::new();
-    for (name, ran) in &runs {
-        let points: Vec<(f64, f64)> =
-            (1..100).map(|at| f64::from(at) / 100.0).map(|q| (ran.quantile(q), q)).collect();
-        for (latency, quantile) in &points {
-            table.push([(*name).to_owned(), quantile.to_string(), short(*latency)]);
+    for (with, csv) in DELAYS {
+        let mut runs: Vec<Ran> = Vec::new();
+        for (name, wait) in WAYS {
+            let edit = |text: String| {
+                let text = text.replace("policy: (", &format!("policy: ({wait}"));
+                text.replace("_ms.csv", csv)
+            };
+            let plan = scope.plan("alexnet-6-coded", edit)?;
+            let ran = rehearse(&Setup::new(plan, requests, Seed(1))?)?;
+            let name = format!("{name}{with}");
+            let points: Vec<(f64, f64)> =
+                (1..100).map(|at| f64::from(at) / 100.0).map(|q| (ran.quantile(q), q)).collect();
+            for (latency, quantile) in &points {
+                table.push([name.clone(), quantile.to_string(), short(*latency)]);
+            }
+            series.push(Series::measured(name, points));
+            runs.push(ran);
         }
-        series.push(Series::measured(*name, points));
+        claims.extend(gains(with, &runs[0], &runs[1]));
     }
     let chart = Chart {
         title: "AlexNet on six boards: requests answered within a time".to_owned(),
@@ -54,11 +48,61 @@ pub(super) fn run(scope: &Scope) -> anyhow::Result<Finding> {
         series,
         groups: Vec::new(),
     };
-    let remarks = vec![
-        "Assumed: every board's replies are delayed as in Fig. 1 (less its 50 ms of computing), \
-         independently; 3 GFLOP/s with a log-normal jitter of 0.35. The paper's requests are delayed by \
-         what it does not say, and more: its deviation is larger."
-            .to_owned(),
+    Ok(Finding { claims, table, chart, remarks: remarks() })
+}
+
+/// What was published of both ways, and what is measured with these delays.
+fn gains(with: &str, all: &Ran, two: &Ran) -> Vec<Claim> {
+    let (mean, deviation) =
+        (two.mean() / all.mean() - 1.0, two.deviation() / all.deviation() - 1.0);
+    let percent = |change: f64| format!("{:+.1} %", 100.0 * change);
+    let [(mean_all, sd_all), (mean_two, sd_two)] = PUBLISHED;
+    let mut claims = vec![
+        Claim::new(
+            format!("mean latency with straggler mitigation{with}"),
+            format!("{mean_all} → {mean_two} ms, {}", percent(mean_two / mean_all - 1.0)),
+            format!("{:.0} → {:.0} ms, {}", all.mean(), two.mean(), percent(mean)),
+            mean <= mean_two / mean_all - 1.0,
+        ),
+        Claim::new(
+            format!("its standard deviation{with}"),
+            format!("{sd_all:.0} → {sd_two:.0} ms, {}", percent(sd_two / sd_all - 1.0)),
+            format!("{:.0} → {:.0} ms, {}", all.deviation(), two.deviation(), percent(deviation)),
+            deviation <= sd_two / sd_all - 1.0,
+        ),
     ];
-    Ok(Finding { claims, table, chart, remarks })
+    if !with.is_empty() {
+        let beyond = [all, two].map(|ran| {
+            let late = ran.latencies.iter().filter(|latency| **latency > AXIS_ENDS).count();
+            100.0 * late as f64 / ran.latencies.len().max(1) as f64
+        });
+        let line = |[all, two]: [f64; 2]| format!("{all:.1} → {two:.1} %");
+        claims.push(Claim::new(
+            "requests beyond 2 s (the first is what the tail was made from)",
+            line(BEYOND),
+            line(beyond),
+            beyond.iter().zip(BEYOND).all(|(got, want)| (got - want).abs() <= TOLERANCE),
+        ));
+    }
+    claims
+}
+
+/// Of per cents that were reckoned from two moments.
+const TOLERANCE: f64 = 0.3;
+
+fn remarks() -> Vec<String> {
+    [
+        "Assumed: every board's replies are delayed as in Fig. 1 (less its 50 ms of computing), \
+         independently; 3 GFLOP/s with a log-normal jitter of 0.35.",
+        "Fig. 1 cannot give all of the gain: its last bin (0.5 % of the arrivals, at 0.5 s) holds all that \
+         came later, and stragglers of seconds are just what mitigation is for. The tail is fitted to the \
+         mass beyond the axis of Fig. 11 (without mitigation: 1.3 % of requests, 3.5 s on average); \
+         what it does with mitigation is not fitted.",
+        "What is left is in the paper's own numbers: its five boards, both of whose halves are waited for, \
+         take 836 ms (Fig. 9), and its six, two of whose three replies suffice, 929 ms. Of independent equal \
+         boards the second of three is never later than the later of two; so part of the 1019 ms came \
+         with the sixth board, in a way that is not told, and this fleet has no such part to gain back.",
+    ]
+    .map(String::from)
+    .to_vec()
 }

@@ -1,7 +1,7 @@
 //! Any one of the three devices of AlexNet's first dense layer is lost, and nothing changes.
 
 use super::chart::{Axis, Chart, Series};
-use super::trial::{Ran, dead, short, simulate};
+use super::trial::{Ran, dead, rehearse, short, simulate};
 use super::{Claim, Finding, Scope, Table};
 use crate::drive::Setup;
 use crate::maths::chance::Seed;
@@ -10,17 +10,20 @@ use crate::maths::chance::Seed;
 const HOLDERS: [&str; 3] = ["C", "D", "E"];
 
 pub(super) fn run(scope: &Scope) -> anyhow::Result<Finding> {
-    let requests = scope.trials(200, 5);
+    let requests = scope.trials(3000, 5);
     let plan = scope.plan("alexnet-6-coded", |text| text)?;
     let calm = Setup::new(plan.clone(), requests, Seed(1))?;
-    let twin = simulate(&calm)?;
+    let computed = Setup { requests: scope.trials(40, 5), ..calm.clone() };
+    let twin = rehearse(&calm)?;
     // Without mitigation both halves are waited for: what the lost device is compared with.
     let uncoded = scope.plan("alexnet-5-uncoded", |text| text)?;
-    let uncoded = simulate(&Setup::new(uncoded, requests, Seed(1))?)?;
+    let uncoded = rehearse(&Setup::new(uncoded, requests, Seed(1))?)?;
     let mut runs = vec![("none".to_owned(), twin)];
     for name in HOLDERS {
         let faults = vec![dead(&plan, name)?];
-        runs.push((name.to_owned(), simulate(&calm.with_faults(faults))?));
+        let answers = simulate(&computed.with_faults(faults.clone()))?;
+        let ran = rehearse(&calm.with_faults(faults))?;
+        runs.push((name.to_owned(), Ran { error: answers.error, ..ran }));
     }
     let lost = &runs[1..];
     let error = lost.iter().map(|(_, ran)| ran.error).fold(0.0, f64::max);
@@ -71,7 +74,10 @@ pub(super) fn run(scope: &Scope) -> anyhow::Result<Finding> {
     };
     let remarks = vec![
         "With all three alive the slowest is not waited for; when one is lost both others are. So the \
-         loss costs what mitigation gained, and no more than that."
+         loss costs what mitigation gained, and no more than that: beside a run that gains from the third \
+         it cannot be unchanged, beside one that waits for both halves it is. A median of these latencies is known \
+         to 2.5 % from 200 requests and to 0.6 % from the 3000 that are run here; numbers are computed \
+         for 40 of them."
             .to_owned(),
     ];
     Ok(Finding { claims, table, chart, remarks })

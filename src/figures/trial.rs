@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use super::Scope;
 use crate::code::Arrived;
 use crate::drive::{Clock, Setup};
-use crate::event::Event;
+use crate::event::{Event, Record};
 use crate::fault::FaultKind;
 use crate::maths::chance::{Purpose, Seed};
 use crate::plan::{Fault, Plan, Trigger};
@@ -74,11 +74,20 @@ pub(super) fn everywhere(plan: &Plan, what: FaultKind) -> Fault {
 
 pub(super) fn simulate(setup: &Setup) -> anyhow::Result<Ran> {
     let trace = setup.run(Clock::Virtual, &mut |_| ControlFlow::Continue(()))?;
+    Ok(ran(setup, &trace))
+}
+
+/// The same latencies sooner, for a run in which nobody lies; errors are those of the first requests.
+pub(super) fn rehearse(setup: &Setup) -> anyhow::Result<Ran> {
+    Ok(ran(setup, &setup.rehearse()?))
+}
+
+fn ran(setup: &Setup, trace: &[Record]) -> Ran {
     let outputs = setup.cases.iter().flat_map(|case| case.truth.iter().flatten());
     let largest = outputs.fold(f32::MIN_POSITIVE, |a, y| a.max(y.abs()));
     let mut ran = Ran { latencies: Vec::new(), error: 0.0, accuracy: 0.0, failed: 0 };
     let (mut right, mut labelled) = (0, 0);
-    for record in &trace {
+    for record in trace {
         if let Event::Answered { latency, .. } = &record.event {
             ran.latencies.push(latency.as_millis());
         } else if let Event::Failed { .. } = &record.event {
@@ -91,7 +100,7 @@ pub(super) fn simulate(setup: &Setup) -> anyhow::Result<Ran> {
     }
     ran.accuracy = right as f64 / labelled.max(1) as f64;
     ran.latencies.sort_by(f64::total_cmp);
-    Ok(ran)
+    ran
 }
 
 impl Ran {

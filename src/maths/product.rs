@@ -2,6 +2,8 @@
 
 use gemm::Parallelism;
 
+use super::skinny::skinny;
+
 /// Row-major `c = a · b`, with `a` of shape (rows, depth), `b` (depth, columns), `c` (rows, columns).
 ///
 /// A row of `c` depends on its row of `a` and on `b` alone, bit for bit: computing some rows gives
@@ -16,11 +18,11 @@ pub fn product(a: &[f32], b: &[f32], c: &mut [f32], rows: usize, depth: usize, c
     if depth == 0 {
         return c.fill(0.0);
     }
-    if columns == 1 {
-        for (out, row) in c.iter_mut().zip(a.chunks_exact(depth)) {
-            *out = dot(row, b);
-        }
-        return;
+    if columns <= FEW {
+        return match columns {
+            1 => skinny(a, b, c, depth, columns),
+            _ => skinny(a, &by_columns(b, columns), c, depth, columns),
+        };
     }
     if c.is_empty() {
         return;
@@ -54,21 +56,13 @@ pub fn product(a: &[f32], b: &[f32], c: &mut [f32], rows: usize, depth: usize, c
     }
 }
 
-/// The inner product, summed in `LANES` interleaved partial sums so that the compiler vectorises it.
-///
-/// `gemm` with one column chooses its order of summation by the number of rows, which would make a
-/// share's bits differ from the whole layer's.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    const LANES: usize = 32;
-    let mut sums = [0.0f32; LANES];
-    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let tail: f32 = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(a, b)| a * b).sum();
-    for (a, b) in a_chunks.zip(b_chunks) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    sums.iter().sum::<f32>() + tail
+/// Up to so many columns our own loops are faster: `gemm` copies both factors into an order it likes
+/// better, which does not pay if each is used but a few times. For one column it would besides choose
+/// its order of summation by the number of rows.
+const FEW: usize = 16;
+
+fn by_columns(b: &[f32], columns: usize) -> Vec<f32> {
+    (0..columns).flat_map(|column| b[column..].iter().step_by(columns)).copied().collect()
 }
 
 #[cfg(test)]

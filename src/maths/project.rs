@@ -3,6 +3,8 @@
 //!
 //! Sums run over a fixed number of lanes, so the bits do not depend on how wide the machine is.
 
+use pulp::Arch;
+
 /// `Σ direction · block`.
 ///
 /// # Panics
@@ -63,17 +65,7 @@ fn lanes<X: Copy>(a: &[f64], b: &[X], term: impl Fn(f64, X) -> f64) -> f64 {
 /// Worth its call for loops over whole blocks of the functions above, which are inlined into it.
 #[inline(always)]
 pub fn widely<R>(work: impl FnOnce() -> R) -> R {
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        #[target_feature(enable = "avx2")]
-        fn wide<R>(work: impl FnOnce() -> R) -> R {
-            work()
-        }
-        #[expect(unsafe_code, reason = "the compiler cannot see that the machine was asked")]
-        // SAFETY: the machine has just said that it knows these instructions.
-        return unsafe { wide(work) };
-    }
-    work()
+    Arch::new().dispatch(work)
 }
 
 #[cfg(test)]

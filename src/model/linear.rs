@@ -5,6 +5,7 @@
 //! share is the same operator with coded rows.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use ndarray::{ArrayViewD, IxDyn};
 
@@ -187,6 +188,8 @@ impl Patches {
     /// What one kernel offset sees at every output position.
     fn gather_offset(&self, map: &[f32], offset: [usize; 3], columns: &mut Vec<f32>) {
         let [_, height, width] = self.input;
+        let inside = self.inside(2, offset[2]);
+        let start = inside.start * self.stride[2] + offset[2] * self.dilation[2];
         for o0 in 0..self.output[0] {
             for o1 in 0..self.output[1] {
                 let line = (self.source(0, o0, offset[0])).zip(self.source(1, o1, offset[1]));
@@ -195,12 +198,26 @@ impl Patches {
                     continue;
                 };
                 let line = &map[(i0 * height + i1) * width..][..width];
-                columns.extend(
-                    (0..self.output[2])
-                        .map(|o2| self.source(2, o2, offset[2]).map_or(0.0, |i2| line[i2])),
-                );
+                columns.extend(std::iter::repeat_n(0.0, inside.start));
+                if !inside.is_empty() {
+                    let seen = &line[start - self.pad[2]..];
+                    match self.stride[2] {
+                        1 => columns.extend_from_slice(&seen[..inside.len()]),
+                        stride => columns.extend(seen.iter().step_by(stride).take(inside.len())),
+                    }
+                }
+                columns.extend(std::iter::repeat_n(0.0, self.output[2] - inside.end));
             }
         }
+    }
+
+    /// The output positions on an axis for which a kernel offset looks into the input and not into
+    /// the padding.
+    fn inside(&self, axis: usize, offset: usize) -> Range<usize> {
+        let (shift, pad) = (offset * self.dilation[axis], self.pad[axis]);
+        let from = |least: usize| least.saturating_sub(shift).div_ceil(self.stride[axis]);
+        let end = from(pad + self.input[axis]).min(self.output[axis]);
+        from(pad).min(end)..end
     }
 
     /// Where on an axis a kernel offset looks for an output position; `None` in the padding.

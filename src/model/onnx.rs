@@ -6,7 +6,7 @@ use tract_onnx::Onnx;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::tract_hir::internal::*;
 
-use super::{Unusable, guard, prelu, sound};
+use super::{Unusable, guard, lrn, prelu, sound};
 
 /// Reads and types the model in a file.
 pub(super) fn open(path: &Path) -> Result<TypedModel, Unusable> {
@@ -22,10 +22,11 @@ pub(super) fn from_proto(proto: &ModelProto) -> Result<TypedModel, Unusable> {
     guarded("the synthetic model does not type", || typed(proto, None))
 }
 
-/// tract's, but for operators that it reads as another version of ONNX has them.
+/// tract's, but for operators that it reads as another version of ONNX has them, or takes its time for.
 fn parser() -> Onnx {
     let mut parser = tract_onnx::onnx();
     parser.op_register.insert("PRelu", prelu::prelu);
+    parser.op_register.insert("LRN", lrn::lrn);
     parser
 }
 

@@ -20,6 +20,9 @@ pub enum Architecture {
     AlexNet,
     /// Simonyan and Zisserman 2014, configuration D: 13 convolutions, fc 25088–4096–4096–1000; 138 M.
     Vgg16,
+    /// `Vgg16` with a sixteenth of its channels and of the width of its dense layers: maps and strips have
+    /// the real shapes, at a 256th of the work.
+    Vgg16Narrow,
 }
 
 impl Architecture {
@@ -27,7 +30,8 @@ impl Architecture {
     pub fn network(self, seed: Seed) -> Result<Network, Unusable> {
         let (name, proto) = match self {
             Self::AlexNet => ("AlexNet (synthetic weights)", alexnet(seed)),
-            Self::Vgg16 => ("VGG16 (synthetic weights)", vgg16(seed)),
+            Self::Vgg16 => ("VGG16 (synthetic weights)", vgg16(seed, 1)),
+            Self::Vgg16Narrow => ("VGG16/16 (synthetic weights)", vgg16(seed, 16)),
         };
         Network::from_graph(name.to_owned(), onnx::from_proto(&proto)?)
     }
@@ -54,20 +58,22 @@ fn alexnet(seed: Seed) -> ModelProto {
     net.finish(1000)
 }
 
-fn vgg16(seed: Seed) -> ModelProto {
+/// With one in so many channels.
+fn vgg16(seed: Seed, narrower: i64) -> ModelProto {
     let mut net = Builder::new(seed, [3, 224, 224]);
     let mut channels = 3;
     for (block, (width, depth)) in
         [(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)].iter().enumerate()
     {
+        let width = width / narrower;
         for layer in 1..=*depth {
-            net.conv(&format!("conv{}_{layer}", block + 1), *width, channels, 3, 1, 1, 1);
+            net.conv(&format!("conv{}_{layer}", block + 1), width, channels, 3, 1, 1, 1);
             net.relu();
-            channels = *width;
+            channels = width;
         }
         net.pool(2, 2);
     }
-    net.classifier([25088, 4096, 4096, 1000]);
+    net.classifier([25088 / narrower, 4096 / narrower, 4096 / narrower, 1000]);
     net.finish(1000)
 }
 

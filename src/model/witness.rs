@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::probe::{Part, Probe};
 use super::sketch::Sketch;
+use crate::maths::Tensor;
 use crate::maths::project::{add_scaled, inner, project, project_squares, widely};
 
 /// `rᵀ W` of one share, made when it is deployed, from the weights its device holds.
@@ -77,6 +78,14 @@ impl Witness {
         assert_eq!(weights.len(), op.groups * probe.rows * op.depth, "(groups, rows, depth)");
         let seen = probe.parts.iter().map(|part| Projected::new(&probe, part, weights)).collect();
         Self { probe, seen }
+    }
+
+    /// What its holder was sent, as its probe sees it.
+    ///
+    /// # Panics
+    /// If `input` is not the operator's.
+    pub fn sketch(&self, input: &Tensor) -> Sketch {
+        Sketch::of(&self.probe, input)
     }
 
     /// Whether this is the share's result on the input of the sketch, up to rounding.

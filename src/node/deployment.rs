@@ -44,8 +44,8 @@ impl Deployment {
 
     /// How to check a stage's results on what was sent.
     pub(super) fn check(&self, id: StageId, stage: &Stage, tasks: &Tasks) -> Check {
-        match (self.witnesses.get(&id), tasks.of(0).first()) {
-            (Some(of), Some(input)) => Check::Witnesses { of: of.clone(), input: input.clone() },
+        match self.witnesses.get(&id) {
+            Some(of) => Check::Witnesses { of: of.clone(), tasks: tasks.clone() },
             _ if stage.verify == Verify::Surplus => Check::Surplus { code: stage.code.clone() },
             _ => Check::Numbers,
         }

@@ -7,7 +7,7 @@ use super::{Effects, Input, Job, Message, Node, NodeId, Output, RoundId, Ticket,
 use crate::event::Event;
 use crate::maths::Tensor;
 use crate::plan::Share;
-use crate::units::{Bytes, DeviceId, Span, StageId, Time};
+use crate::units::{DeviceId, Span, StageId, Time};
 
 #[derive(Debug)]
 pub struct Device {
@@ -84,7 +84,7 @@ impl Device {
     }
 
     fn hold(&mut self, shares: Vec<(StageId, usize, Arc<Share>)>, out: &mut Effects) {
-        let size = shares.iter().fold(Bytes(0), |sum, (_, _, share)| sum + share.weight_bytes());
+        let size = Share::bytes_held(shares.iter().map(|(_, _, share)| share.as_ref()));
         out.note(Event::Deployed { device: self.id, shares: shares.len(), size });
         self.empty = false;
         self.shares.extend(shares.into_iter().map(|(stage, share, held)| ((stage, share), held)));

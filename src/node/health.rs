@@ -120,6 +120,8 @@ impl Health {
             return false;
         }
         if record.standing == Standing::Excluded && now >= record.until {
+            // What it was asked in exile, for want of others, says nothing about now.
+            self.devices[device.0].open.clear();
             self.judge(device, Standing::Probation, "its exile is over".to_owned(), out);
         }
         self.devices[device.0].standing != Standing::Excluded

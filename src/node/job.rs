@@ -14,6 +14,8 @@ use crate::units::{Bytes, Flops, RequestId};
 
 #[derive(Clone, Debug)]
 pub enum Job {
+    /// The supervisor mixes strips of a stage's input, before it asks for anything.
+    Encode { round: RoundId, layer: Arc<CodedLayer>, input: Tensor },
     /// A device computes its share.
     Share { ticket: Ticket, share: Arc<Share>, inputs: Vec<Tensor> },
     /// The supervisor rebuilds a layer's output from the results in hand.
@@ -44,6 +46,11 @@ pub enum Job {
 /// What a job gives; an `Err` says what broke.
 #[derive(Debug)]
 pub enum Output {
+    /// What the holder of each share is to be sent.
+    Encoded {
+        round: RoundId,
+        tasks: Result<Vec<Tensor>, String>,
+    },
     Share {
         ticket: Ticket,
         result: Result<Vec<Tensor>, String>,
@@ -82,6 +89,7 @@ pub enum Undecoded {
 impl Job {
     pub fn work(&self) -> Flops {
         match self {
+            Self::Encode { layer, .. } => layer.input_encode_work(),
             Self::Share { share, .. } => share.work(),
             Self::Decode { layer, decoder, results, check, .. } => {
                 let mixing = Flops((2 * decoder.terms() * layer.cell_len()) as u64);
@@ -98,6 +106,7 @@ impl Job {
     /// The memory it must read and write.
     pub fn traffic(&self) -> Bytes {
         match self {
+            Self::Encode { layer, .. } => layer.input_encode_traffic(),
             Self::Share { share, inputs, .. } => {
                 let read: usize = inputs.iter().map(|x| 4 * x.len()).sum();
                 share.weight_bytes() + share.result_bytes() + Bytes(read as u64)
@@ -130,7 +139,41 @@ impl Job {
                 [2, round.request.0 as u64, round.stage.0 as u64, 0, 0]
             }
             Self::Local { request, step, .. } => [3, request.0 as u64, *step as u64, 0, 0],
+            Self::Encode { round, .. } => [4, round.request.0 as u64, round.stage.0 as u64, 0, 0],
             Self::Mix { round, .. } => [5, round.request.0 as u64, round.stage.0 as u64, 0, 0],
+        }
+    }
+
+    /// The request it is for, and numbers that tell what it does: the same for every request. None if
+    /// it is for several.
+    pub fn of_request(&self) -> Option<(u64, [u64; 3])> {
+        let of = |round: &RoundId, kind| (round.request.0 as u64, [kind, round.stage.0 as u64, 0]);
+        match self {
+            Self::Share { ticket, .. } => {
+                let [request, stage, share, _] = ticket.identity();
+                Some((request, [1, stage, share]))
+            }
+            Self::Decode { round, .. } => Some(of(round, 2)),
+            Self::Local { request, step, .. } => Some((request.0 as u64, [3, *step as u64, 0])),
+            Self::Encode { round, .. } => Some(of(round, 4)),
+            Self::Mix { .. } | Self::ReadOff { .. } => None,
+        }
+    }
+
+    /// What it gives, if that is known to be these tensors.
+    pub fn that_gave(self, tensors: Vec<Tensor>) -> Output {
+        match self {
+            Self::Encode { round, .. } => Output::Encoded { round, tasks: Ok(tensors) },
+            Self::Share { ticket, .. } => Output::Share { ticket, result: Ok(tensors) },
+            Self::Decode { round, .. } => {
+                let outcome = tensors.into_iter().next();
+                let nothing = || Undecoded::Broken("nothing was decoded".to_owned());
+                Output::Decoded { round, outcome: outcome.ok_or_else(nothing) }
+            }
+            Self::Local { request, step, .. } => {
+                Output::Local { request, step, outputs: Ok(tensors) }
+            }
+            Self::Mix { .. } | Self::ReadOff { .. } => self.run(),
         }
     }
 
@@ -138,6 +181,7 @@ impl Job {
     pub fn broken(&self) -> Output {
         let why = || "the job panicked".to_owned();
         match self {
+            Self::Encode { round, .. } => Output::Encoded { round: *round, tasks: Err(why()) },
             Self::Share { ticket, .. } => Output::Share { ticket: *ticket, result: Err(why()) },
             Self::Decode { round, .. } => {
                 Output::Decoded { round: *round, outcome: Err(Undecoded::Broken(why())) }
@@ -154,6 +198,9 @@ impl Job {
 
     pub fn run(self) -> Output {
         match self {
+            Self::Encode { round, layer, input } => {
+                Output::Encoded { round, tasks: Ok(layer.encode_input(&input)) }
+            }
             Self::Share { ticket, share, inputs } => {
                 Output::Share { ticket, result: share.run(&inputs) }
             }
@@ -172,6 +219,21 @@ impl Job {
                 let outputs = segment.run(&inputs).map_err(|error| error.to_string());
                 Output::Local { request, step, outputs }
             }
+        }
+    }
+}
+
+impl Output {
+    /// What was computed, if the job went well.
+    pub fn tensors(&self) -> Option<Vec<Tensor>> {
+        match self {
+            Self::Encoded { tasks, .. } => tasks.as_ref().ok().cloned(),
+            Self::Share { result, .. } => result.as_ref().ok().cloned(),
+            Self::Decoded { outcome, .. } => {
+                outcome.as_ref().ok().map(|tensor| vec![tensor.clone()])
+            }
+            Self::Local { outputs, .. } => outputs.as_ref().ok().cloned(),
+            Self::Mixed { .. } | Self::HasReadOff { .. } => None,
         }
     }
 }

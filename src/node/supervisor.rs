@@ -22,7 +22,7 @@ use super::{Effects, Input, Job, Message, Node, NodeId, Output, RoundId, Ticket,
 use crate::code::DecoderCache;
 use crate::event::{Event, Worth};
 use crate::maths::Tensor;
-use crate::plan::{Plan, Stage, StepWork};
+use crate::plan::{Plan, Stage, StageWork, StepWork};
 use crate::units::{DeviceId, RequestId, Span, StageId, Time};
 
 #[derive(Debug)]
@@ -100,12 +100,25 @@ impl Supervisor {
                 self.join(now, request, *stage, inputs, out);
             }
             StepWork::Stage(stage) => {
-                let id = RoundId { request, stage: *stage };
-                let shares = plan.stages[stage.0].code.shares();
-                progress.round = Some(Round::new(id, now, shares, Tasks::Alike(inputs)));
-                self.scatter(now, id, out);
+                let round = RoundId { request, stage: *stage };
+                match &plan.stages[stage.0].work {
+                    StageWork::Layer(layer) if layer.strips().is_some() => {
+                        let [input] = inputs.try_into().expect("a linear layer has one input");
+                        out.work(Job::Encode { round, layer: layer.clone(), input });
+                    }
+                    StageWork::Layer(_) | StageWork::Function(_) => {
+                        self.begin_round(now, round, Tasks::Alike(inputs), out);
+                    }
+                }
             }
         }
+    }
+
+    fn begin_round(&mut self, now: Time, id: RoundId, tasks: Tasks, out: &mut Effects) {
+        let shares = self.plan.stages[id.stage.0].code.shares();
+        let Some(progress) = self.requests.get_mut(&id.request) else { return };
+        progress.round = Some(Round::new(id, now, shares, tasks));
+        self.scatter(now, id, out);
     }
 
     /// Keeps a step's outputs and goes on to the next.
@@ -205,6 +218,17 @@ impl Node for Supervisor {
                 Ok(output) => self.finish_round(now, round, vec![vec![output]], took, out),
                 Err(undecoded) => self.reopen(now, round, undecoded, out),
             },
+            Input::Done { output: Output::Encoded { round, tasks }, took } => {
+                let RoundId { request, stage } = round;
+                out.note(Event::Encoded { request, stage, took });
+                match tasks {
+                    Ok(tasks) => {
+                        let tasks = tasks.into_iter().map(|task| vec![task]).collect();
+                        self.begin_round(now, round, Tasks::Own(tasks), out);
+                    }
+                    Err(reason) => self.fail(now, request, reason, out),
+                }
+            }
             Input::Done { output: Output::HasReadOff { round, outcome }, took } => match outcome {
                 Ok(outputs) => self.finish_round(now, round, outputs, took, out),
                 Err(undecoded) => self.reopen(now, round, undecoded, out),

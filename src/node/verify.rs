@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::job::Undecoded;
+use super::round::Tasks;
 use crate::code::{Audit, Code, audit};
 use crate::event::Proof;
 use crate::maths::Tensor;
@@ -19,8 +20,8 @@ use crate::units::{Flops, StageId};
 pub enum Check {
     /// They must be numbers, of the right count.
     Numbers,
-    /// Each is held against a random projection of its share's weights.
-    Witnesses { of: Arc<Witnesses>, input: Tensor },
+    /// Each is held against a random projection of its share's weights and what its holder was sent.
+    Witnesses { of: Arc<Witnesses>, tasks: Tasks },
     /// They must agree with each other, as far as there are more than needed.
     Surplus { code: Arc<dyn Code> },
 }
@@ -28,8 +29,8 @@ pub enum Check {
 /// The witnesses of a stage's shares, made when it is deployed. Devices do not know them.
 #[derive(Debug)]
 pub struct Witnesses {
-    probe: Arc<Probe>,
-    shares: Vec<Witness>,
+    /// Those of shares that rest on the same weights are one.
+    shares: Vec<Arc<Witness>>,
 }
 
 impl Witnesses {
@@ -41,20 +42,39 @@ impl Witnesses {
         shares: &[Arc<Share>],
     ) -> Option<Self> {
         let StageWork::Layer(layer) = &stage.work else { return None };
-        let op = layer.layer().op.clone();
-        // Shares of as many rows are seen in the same directions; the input is for all of them.
+        // Shares of one shape are seen in the same directions; so is one input for all of them.
         let mut probes = BTreeMap::new();
-        let mut probe = |rows| {
+        let mut witnesses: Vec<Arc<Witness>> = Vec::new();
+        for (at, share) in shares.iter().enumerate() {
+            let Share::Rows { op, weights } = share.as_ref() else { return None };
+            let (columns, rows) = (op.columns, layer.rows_held(at));
             let new = || Arc::new(Probe::new(op.clone(), rows, seed, &[id.0 as u64]));
-            probes.entry(rows).or_insert_with(new).clone()
+            let probe = probes.entry((columns, rows)).or_insert_with(new).clone();
+            let same = shares[..at].iter().position(|other| share.does_the_work_of(other));
+            witnesses.push(match same {
+                Some(same) => witnesses[same].clone(),
+                None => Arc::new(Witness::new(probe, weights)),
+            });
+        }
+        Some(Self { shares: witnesses })
+    }
+
+    /// Sketches of what was sent with these shares: of one input for all, one is enough.
+    fn sketches(&self, tasks: &Tasks, shares: impl Iterator<Item = usize>) -> Sketches {
+        let sketch = |share: usize| {
+            let input = tasks.of(share).first()?;
+            Some(Arc::new(self.shares[share].sketch(input)))
         };
-        let witness = |(at, share): (usize, &Arc<Share>)| match share.as_ref() {
-            Share::Rows { weights, .. } => Some(Witness::new(probe(layer.rows_of(at)), weights)),
-            Share::Segment(_) => None,
-        };
-        let shares = shares.iter().enumerate().map(witness).collect::<Option<_>>()?;
-        let probe = probe(layer.rows_per_source());
-        Some(Self { probe, shares })
+        match tasks {
+            Tasks::Own(_) => shares.filter_map(|share| Some((share, sketch(share)?))).collect(),
+            Tasks::Alike(_) => {
+                let mut shares = shares.peekable();
+                let Some(one) = shares.peek().and_then(|share| sketch(*share)) else {
+                    return Sketches::new();
+                };
+                shares.map(|share| (share, one.clone())).collect()
+            }
+        }
     }
 }
 
@@ -106,9 +126,11 @@ impl Check {
         layer: &CodedLayer,
         results: &BTreeMap<usize, Vec<Tensor>>,
     ) -> Vec<(usize, Proof)> {
-        let sketch = match self {
+        let sketches = match self {
             Self::Numbers | Self::Surplus { .. } => None,
-            Self::Witnesses { of, input } => Some((of, Sketch::of(&of.probe, input))),
+            Self::Witnesses { of, tasks } => {
+                Some((of, of.sketches(tasks, results.keys().copied())))
+            }
         };
         let lie = |share: usize, result: &[Tensor]| {
             let numbers = result.first().and_then(|tensor| tensor.as_slice());
@@ -116,8 +138,8 @@ impl Check {
                 numbers.len() == layer.result_len(share) && numbers.iter().all(|x| x.is_finite())
             });
             let Some(numbers) = numbers else { return Some(Proof::NotANumber) };
-            let (of, sketch) = sketch.as_ref()?;
-            match of.shares[share].check(sketch, numbers) {
+            let (of, sketches) = sketches.as_ref()?;
+            match of.shares[share].check(&sketches[&share], numbers) {
                 Ok(()) => None,
                 Err(Lie::NotFinite | Lie::Length { .. }) => Some(Proof::NotANumber),
                 Err(Lie::Off { .. }) => Some(Proof::Projection),
@@ -140,6 +162,9 @@ impl Check {
         }
     }
 }
+
+/// By share.
+type Sketches = BTreeMap<usize, Arc<Sketch>>;
 
 /// Whether the first tensors of the results agree as shares of the code.
 fn agree(

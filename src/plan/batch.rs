@@ -42,7 +42,7 @@ impl Batch {
 }
 
 /// Where on the curve devices stand.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename = "Placement")]
 pub enum PlacementFile {
     /// One at each input, whose result then needs no estimate.

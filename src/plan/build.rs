@@ -9,7 +9,7 @@ use super::source::{Problem, Problems, Source, To};
 use super::topology::{
     ArchitectureFile, DeviceFile, InputsFile, MachineFile, ModelFile, RunFile, TopologyFile,
 };
-use super::{Device, Input, Machine, Plan, inputs, policy, stages};
+use super::{Arrivals, Device, Input, Machine, Plan, Policy, inputs, policy, stages};
 use crate::code::Code;
 use crate::maths::chance::Seed;
 use crate::maths::delay::{Delay, WrittenDelay};
@@ -48,59 +48,93 @@ impl Plan {
 
     fn from_file(source: &Source, file: &TopologyFile) -> Result<Self, Problems> {
         let mut problems = Vec::new();
-        let plan = build(source, file, &mut problems);
+        let ground = Ground::new(source, file, &mut problems);
+        let plan = ground.and_then(|ground| ground.build(source, file, &mut problems));
         source.verdict(plan, problems)
     }
 }
 
-/// Collects the file's problems; gives a plan only if it got as far as one.
-fn build(source: &Source, file: &TopologyFile, problems: &mut Vec<Problem>) -> Option<Plan> {
-    let supervisor = machine(source, &file.supervisor, problems);
-    let devices = devices(source, &file.devices, problems);
-    let policy = policy::policy(source, &file.policy, problems);
-    let arrivals = policy::arrivals(source, file.arrivals, problems);
-    if file.requests == 0 {
-        let path = [To::Field("requests")];
-        problems.push(source.problem(&path, "no requests to run".to_owned(), "ask for at least 1"));
-    }
-    let network = match network(source, &file.model) {
-        Ok(network) => Arc::new(network),
-        Err(why) => {
-            let fix = "kofn runs feed-forward ONNX models; check the file, or export it again";
-            problems.push(source.problem(&[To::Field("model")], why, fix));
-            return None;
-        }
-    };
-    let inputs = inputs::load(source, &file.inputs, &network, problems);
-    let whole = match whole(&network, &inputs) {
-        Ok(whole) => whole,
-        Err(why) => {
-            let fix = "the model cannot be run even in one piece; export it again";
-            problems.push(source.problem(&[To::Field("model")], why.0, fix));
-            return None;
-        }
-    };
-    let stages = stages::assign(source, file, &network, &devices, problems)?;
-    let name = source.path().file_stem();
-    Some(Plan {
-        name: name.map_or_else(String::new, |stem| stem.to_string_lossy().into_owned()),
-        network,
-        whole,
-        supervisor,
-        devices,
-        stages: stages.stages,
-        steps: stages.steps,
-        outputs: stages.outputs,
-        locals: stages.locals,
-        policy,
-        arrivals,
-        requests: file.requests,
-        inputs,
-        classes: classes(&file.inputs),
-    })
+/// What a topology comes to before anything is said about how its layers are run.
+#[derive(Clone, Debug)]
+pub(super) struct Ground {
+    pub(super) network: Arc<Network>,
+    pub(super) supervisor: Machine,
+    pub(super) devices: Vec<Device>,
+    pub(super) policy: Policy,
+    arrivals: Arrivals,
+    pub(super) inputs: Vec<Input>,
+    /// Tried on the first input: a plan that exists can be run.
+    pub(super) whole: Arc<Whole>,
 }
 
-/// The model in one piece, tried on the first input: a plan that exists can be run.
+impl Ground {
+    /// Collects the file's problems; gives the ground only if it got as far as one.
+    pub(super) fn new(
+        source: &Source,
+        file: &TopologyFile,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Self> {
+        let supervisor = machine(source, &file.supervisor, problems);
+        let devices = devices(source, &file.devices, problems);
+        let policy = policy::policy(source, &file.policy, problems);
+        let arrivals = policy::arrivals(source, file.arrivals, problems);
+        if file.requests == 0 {
+            let path = [To::Field("requests")];
+            problems.push(source.problem(
+                &path,
+                "no requests to run".to_owned(),
+                "ask for at least 1",
+            ));
+        }
+        let network = match network(source, &file.model) {
+            Ok(network) => Arc::new(network),
+            Err(why) => {
+                let fix = "kofn runs feed-forward ONNX models; check the file, or export it again";
+                problems.push(source.problem(&[To::Field("model")], why, fix));
+                return None;
+            }
+        };
+        let inputs = inputs::load(source, &file.inputs, &network, problems);
+        let whole = match whole(&network, &inputs) {
+            Ok(whole) => Arc::new(whole),
+            Err(why) => {
+                let fix = "the model cannot be run even in one piece; export it again";
+                problems.push(source.problem(&[To::Field("model")], why.0, fix));
+                return None;
+            }
+        };
+        Some(Self { network, supervisor, devices, policy, arrivals, inputs, whole })
+    }
+
+    /// The plan, its layers run as the file says.
+    pub(super) fn build(
+        self,
+        source: &Source,
+        file: &TopologyFile,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Plan> {
+        let Self { network, supervisor, devices, policy, arrivals, inputs, whole } = self;
+        let stages = stages::assign(source, file, &network, &devices, problems)?;
+        let name = source.path().file_stem();
+        Some(Plan {
+            name: name.map_or_else(String::new, |stem| stem.to_string_lossy().into_owned()),
+            network,
+            whole,
+            supervisor,
+            devices,
+            stages: stages.stages,
+            steps: stages.steps,
+            outputs: stages.outputs,
+            locals: stages.locals,
+            policy,
+            arrivals,
+            requests: file.requests,
+            inputs,
+            classes: classes(&file.inputs),
+        })
+    }
+}
+
 fn classes(inputs: &InputsFile) -> Vec<String> {
     match inputs {
         InputsFile::Idx { classes, .. } => classes.clone(),
@@ -108,6 +142,7 @@ fn classes(inputs: &InputsFile) -> Vec<String> {
     }
 }
 
+/// The model in one piece, tried on the first input.
 fn whole(network: &Network, inputs: &[Input]) -> Result<Whole, Unusable> {
     let whole = network.whole()?;
     inputs.first().map(|input| whole.run(&input.tensors)).transpose()?;
@@ -121,6 +156,7 @@ fn network(source: &Source, file: &ModelFile) -> Result<Network, String> {
             let architecture = match architecture {
                 ArchitectureFile::AlexNet => Architecture::AlexNet,
                 ArchitectureFile::Vgg16 => Architecture::Vgg16,
+                ArchitectureFile::Vgg16Narrow => Architecture::Vgg16Narrow,
             };
             architecture.network(Seed(*seed))
         }

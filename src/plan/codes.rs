@@ -1,5 +1,6 @@
 //! The codes that a topology can name: one line each.
 
+use std::fmt;
 use std::sync::Arc;
 
 use ron::extensions::Extensions;
@@ -19,7 +20,7 @@ macro_rules! codes {
         $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* }
         is ($n:expr, $k:expr) up to $most:expr $(, where $holds:expr, else $fix:literal)? => $code:expr;
     )*) => {
-        #[derive(Clone, Copy, Debug, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
         #[serde(rename = "Code", deny_unknown_fields)]
         pub enum CodeFile {
             $($(#[$doc])* $name { $($(#[$field_doc])* $field: $type),* },)*
@@ -49,6 +50,18 @@ macro_rules! codes {
                             return Err($fix.to_owned());
                         })?
                         Ok(Arc::new($code))
+                    })*
+                }
+            }
+        }
+
+        impl fmt::Display for CodeFile {
+            /// As a topology writes it.
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match *self {
+                    $(Self::$name { $($field),* } => {
+                        let fields = [$(format!("{}: {:?}", stringify!($field), $field)),*];
+                        write!(f, "{}({})", stringify!($name), fields.join(", "))
                     })*
                 }
             }
@@ -150,7 +163,7 @@ impl CodeFile {
 /// A typing error should not fill the memory.
 const MOST_SHARES: usize = 1024;
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename = "Form")]
 pub enum FormFile {
     #[default]

@@ -6,38 +6,42 @@ use std::sync::Arc;
 
 use ndarray::IxDyn;
 
+use super::split::Split;
 use crate::code::{Code, Decoder, Place, Recipe};
 use crate::maths::Tensor;
 use crate::maths::mix::mix;
 use crate::model::linear::LinearOp;
+use crate::model::strips::Strips;
 use crate::model::{Layer, Segment};
 use crate::units::{Bytes, Flops};
 
-/// A linear layer whose output rows are split over k sources.
+/// A linear layer whose rows are split over k sources: output rows of each group, or rows of a
+/// convolution's map, as its [`Split`] says.
 ///
-/// Source j holds rows `j·q .. (j+1)·q` of each group, with `q = ⌈rows / k⌉` rounded up to a whole
-/// number of cells; rows past the last are zero (Hadidi et al. §IV: output splitting of dense layers,
-/// channel splitting of convolutions).
+/// Source j is rows `j·q .. (j+1)·q`, with `q = ⌈rows / k⌉` rounded up to a whole number of cells;
+/// rows past the last are zero.
 #[derive(Debug)]
 pub struct CodedLayer {
-    layer: Layer,
-    code: Arc<dyn Code>,
+    pub(super) layer: Layer,
+    pub(super) code: Arc<dyn Code>,
+    pub(super) split: Split,
 }
 
 /// What a device holds for one stage.
 #[derive(Debug)]
 pub enum Share {
-    /// (groups, rows, depth) coded rows.
+    /// (groups, rows, depth) coded rows; all of the layer's, as they are, where its input is coded.
     Rows {
         op: Arc<LinearOp>,
-        weights: Vec<f32>,
+        weights: Arc<Vec<f32>>,
     },
     Segment(Segment),
 }
 
 impl CodedLayer {
+    /// A layer whose weights are coded.
     pub fn new(layer: Layer, code: Arc<dyn Code>) -> Self {
-        Self { layer, code }
+        Self { layer, code, split: Split::Output }
     }
 
     pub fn code(&self) -> &Arc<dyn Code> {
@@ -52,46 +56,103 @@ impl CodedLayer {
         &self.layer.op
     }
 
+    /// The rows that are split.
+    pub fn rows_in_all(&self) -> usize {
+        match &self.split {
+            Split::Output => self.layer.op.rows,
+            Split::Spatial(_) => Strips::positions(self.op()).expect("a convolution has a map"),
+        }
+    }
+
     /// q.
     pub fn rows_per_source(&self) -> usize {
         self.rows_per_cell() * self.code.encoder().cells()
     }
 
     fn rows_per_cell(&self) -> usize {
-        self.layer.op.rows.div_ceil(self.code.sources()).div_ceil(self.code.encoder().cells())
+        self.rows_in_all().div_ceil(self.code.sources()).div_ceil(self.code.encoder().cells())
     }
 
-    /// The rows of a share in each group: q, or more if the code lets them stick out.
+    /// The rows of a share: q, or more if the code lets them stick out.
     pub fn rows_of(&self, share: usize) -> usize {
         self.rows_per_cell() * self.code.encoder().share(share).len()
     }
 
+    /// What the holder of a share does with its weights and what it is sent.
+    pub fn share_op(&self, share: usize) -> Arc<LinearOp> {
+        match &self.split {
+            Split::Output => self.layer.op.clone(),
+            Split::Spatial(strips) => Arc::new(strips.op(self.code.encoder().share(share).len())),
+        }
+    }
+
+    /// The rows of weights, in each group, that the holder of a share must hold.
+    pub fn rows_held(&self, share: usize) -> usize {
+        match &self.split {
+            Split::Output => self.rows_of(share),
+            Split::Spatial(_) => self.layer.op.rows,
+        }
+    }
+
+    /// The work of a share.
+    pub fn share_work(&self, share: usize) -> Flops {
+        self.share_op(share).work(self.rows_held(share))
+    }
+
+    /// The size of the weights that the holder of a share must hold.
+    pub fn share_bytes(&self, share: usize) -> Bytes {
+        self.layer.op.weight_bytes(self.rows_held(share))
+    }
+
+    /// The size of what the holder of a share is sent.
+    pub fn task_bytes(&self, share: usize) -> Bytes {
+        self.share_op(share).input_bytes()
+    }
+
+    /// The size of a share's result.
+    pub fn reply_bytes(&self, share: usize) -> Bytes {
+        Bytes(4 * self.result_len(share) as u64)
+    }
+
     /// The number of elements of a share's result.
     pub fn result_len(&self, share: usize) -> usize {
-        self.layer.op.groups * self.rows_of(share) * self.layer.op.columns
+        let op = self.share_op(share);
+        op.groups * self.rows_held(share) * op.columns
     }
 
     /// The number of elements of one cell's result.
     pub fn cell_len(&self) -> usize {
-        self.layer.op.groups * self.rows_per_cell() * self.layer.op.columns
+        let (op, q) = (&self.layer.op, self.rows_per_cell());
+        match &self.split {
+            Split::Output => op.groups * q * op.columns,
+            Split::Spatial(strips) => op.groups * op.rows * strips.op(1).columns,
+        }
     }
 
     /// The work of holding the results of these shares against their witnesses: a sketch of the input and its
-    /// norms, and for each result its own projection and that of its weights.
+    /// norms, one for all or one a strip, and for each result its own projection and that of its weights.
     pub fn witness_work(&self, results: impl Iterator<Item = usize>) -> Flops {
         let op = self.op();
-        let sketch = 4 * op.groups * op.depth * op.columns;
-        let each = |share| 2 * (self.result_len(share) + op.groups * op.depth);
-        Flops((sketch + results.map(each).sum::<usize>()) as u64)
+        let sketch = |op: &LinearOp| 4 * op.groups * op.depth * op.columns;
+        let once = if self.strips().is_none() { sketch(op) } else { 0 };
+        let each = |share| {
+            let own = if self.strips().is_some() { sketch(&self.share_op(share)) } else { 0 };
+            own + 2 * (self.result_len(share) + op.groups * op.depth)
+        };
+        Flops((once + results.map(each).sum::<usize>()) as u64)
     }
 
-    /// The weights of a share: each cell the mixture of cells of sources that the code says.
+    /// What the holder of a share must hold. Where weights are coded, each cell is the mixture of cells of
+    /// sources that the code says.
     pub fn encode(&self, share: usize) -> Share {
-        let weights = match self.code.plain(share) {
-            Some(source) => self.rows(source * self.rows_per_source(), self.rows_per_source()),
-            None => self.mixed(share),
+        let weights = match (&self.split, self.code.plain(share)) {
+            (Split::Spatial(_), _) => self.layer.weights.clone(),
+            (Split::Output, Some(source)) => {
+                Arc::new(self.rows(source * self.rows_per_source(), self.rows_per_source()))
+            }
+            (Split::Output, None) => Arc::new(self.mixed(share)),
         };
-        Share::Rows { op: self.layer.op.clone(), weights }
+        Share::Rows { op: self.share_op(share), weights }
     }
 
     fn mixed(&self, share: usize) -> Vec<f32> {
@@ -145,18 +206,26 @@ impl CodedLayer {
         if cells == 1 {
             return Cow::Borrowed(result);
         }
-        let len = self.rows_per_cell() * self.layer.op.columns;
-        let part = |group: usize| &result[(group * cells + place.cell) * len..][..len];
-        match self.layer.op.groups {
+        // Cells follow each other in every group, or, as strips are stacked, in every row of weights.
+        let outer = match &self.split {
+            Split::Output => self.layer.op.groups,
+            Split::Spatial(_) => self.layer.op.groups * self.layer.op.rows,
+        };
+        let len = self.cell_len() / outer.max(1);
+        let part = |at: usize| &result[(at * cells + place.cell) * len..][..len];
+        match outer {
             1 => Cow::Borrowed(part(0)),
-            groups => Cow::Owned((0..groups).flat_map(part).copied().collect()),
+            outer => Cow::Owned((0..outer).flat_map(part).copied().collect()),
         }
     }
 
     /// The layer's output from the results of the cells of its k sources, with bias.
     fn assemble(&self, cells: &[&[f32]]) -> Tensor {
         let bias = self.layer.bias.as_ref().map(|bias| &bias[..]);
-        self.layer.op.assemble(cells, self.rows_per_cell(), bias)
+        match &self.split {
+            Split::Output => self.layer.op.assemble(cells, self.rows_per_cell(), bias),
+            Split::Spatial(strips) => strips.assemble(cells, bias),
+        }
     }
 }
 
@@ -198,6 +267,36 @@ impl Share {
             Self::Rows { op, .. } => op.result_bytes(self.rows()),
             Self::Segment(segment) => segment.result_bytes,
         }
+    }
+
+    /// Whether both rest on the very same weights, so that who holds one holds the other's.
+    fn is_of_the_weights_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Rows { weights, .. }, Self::Rows { weights: others, .. }) => {
+                Arc::ptr_eq(weights, others)
+            }
+            (Self::Rows { .. } | Self::Segment(_), _) => false,
+        }
+    }
+
+    /// Whether both are the same: what one gives the other would.
+    pub fn does_the_work_of(&self, other: &Self) -> bool {
+        let columns = |share: &Self| match share {
+            Self::Rows { op, .. } => op.columns,
+            Self::Segment(_) => 0,
+        };
+        self.is_of_the_weights_of(other) && columns(self) == columns(other)
+    }
+
+    /// What it takes to hold these shares, in the order of their stages: weights that several rest on
+    /// are held once.
+    pub fn bytes_held<'s>(shares: impl IntoIterator<Item = &'s Self>) -> Bytes {
+        let mut last: Option<&Self> = None;
+        shares.into_iter().fold(Bytes(0), |sum, share| {
+            let before = last.replace(share);
+            let is_here = before.is_some_and(|before| share.is_of_the_weights_of(before));
+            if is_here { sum } else { sum + share.weight_bytes() }
+        })
     }
 
     fn rows(&self) -> usize {

@@ -4,7 +4,7 @@
 //! Zeller and Hildebrandt, *Simplifying and isolating failure-inducing input*, 2002), then the number of
 //! requests, then durations, then targets; each change stays only if the plan still fails.
 
-use super::spans::{To, Tree};
+use super::spans::{To, Tree, replaced};
 
 /// Tells whether a changed plan still fails in the way that is looked for.
 pub type StillFails<'f> = &'f mut dyn FnMut(&str) -> bool;
@@ -55,12 +55,6 @@ fn fewer_faults(text: String, still_fails: StillFails<'_>) -> String {
         }
     }
     if keep.len() < faults_in(&text) { with_faults(&text, &keep) } else { text }
-}
-
-/// The text with a value put at a path, where one stands already.
-fn replaced(text: &str, path: &[To<'_>], value: &str) -> Option<String> {
-    let span = Tree::of(text).at(path)?.span.clone();
-    Some(format!("{}{value}{}", &text[..span.start], &text[span.end..]))
 }
 
 /// The number of requests, halved and then lowered one by one.

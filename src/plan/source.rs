@@ -105,6 +105,25 @@ impl Source {
         &self.text[self.tree.nearest(path).span.clone()]
     }
 
+    /// Where the value at a path stands, if it was written.
+    pub(super) fn span(&self, path: &[To<'_>]) -> Option<Range<usize>> {
+        self.tree.at(path).map(|tree| tree.span.clone())
+    }
+
+    pub(super) fn whole_text(&self) -> &str {
+        &self.text
+    }
+
+    /// The text with these places, none of which overlap, put otherwise.
+    pub(super) fn changed(&self, mut changes: Vec<(Range<usize>, String)>) -> String {
+        changes.sort_by_key(|(place, _)| (place.start, place.end));
+        let mut text = self.text.clone();
+        for (place, words) in changes.into_iter().rev() {
+            text.replace_range(place, &words);
+        }
+        text
+    }
+
     /// The line that the value at a path begins on, counted from one.
     pub fn line(&self, path: &[To<'_>]) -> usize {
         self.text[..self.tree.nearest(path).span.start].matches('\n').count() + 1

@@ -50,6 +50,12 @@ impl Tree {
     }
 }
 
+/// The text with a value put at a path, where one stands already.
+pub(super) fn replaced(text: &str, path: &[To<'_>], value: &str) -> Option<String> {
+    let span = Tree::of(text).at(path)?.span.clone();
+    Some(format!("{}{value}{}", &text[..span.start], &text[span.end..]))
+}
+
 /// Walks RON that is known to be well formed; on anything else it only must not hang or panic.
 struct Scanner<'t> {
     text: &'t str,

@@ -1,5 +1,6 @@
 //! Which layer becomes what: a coded stage, part of a function stage, or local, and who holds it.
 
+mod split;
 mod whole;
 
 use std::cmp::Reverse;
@@ -9,8 +10,8 @@ use super::batch::Batch;
 use super::build::{called, code};
 use super::codes::CodeFile;
 use super::source::{Problem, Source, To};
-use super::topology::{RunFile, StageFile, TopologyFile, VerifyFile};
-use super::{CodedLayer, Device, Stage, StageWork, Step, StepWork, Verify};
+use super::topology::{RunFile, SplitFile, StageFile, TopologyFile, VerifyFile};
+use super::{Device, Stage, StageWork, Step, StepWork, Verify};
 use crate::code::{Code, tolerance, worst_condition};
 use crate::maths::delay::Delay;
 use crate::model::cut::{Mark, PieceKind};
@@ -52,6 +53,7 @@ pub(super) fn assign(
     let locals = network.uncodable.clone();
     let mut assigner = Assigner { source, file, network, devices, problems, locals };
     let owners = assigner.owners();
+    assigner.check_splits();
     let default = assigner.default_choice();
     let overrides: Vec<Option<Choice>> =
         (0..file.stages.len()).map(|at| assigner.choice_of(at)).collect();
@@ -80,8 +82,8 @@ pub(super) fn assign(
                 let choice = owner.map_or(default.as_ref(), |at| overrides[at].as_ref())?;
                 origins.push(owner);
                 let layer = &network.layers[layer_at];
-                let code = assigner.fitted(layer, &choice.code);
-                let coded = CodedLayer::new(layer.clone(), code.clone());
+                let coded = assigner.coded(layer, owner, &choice.code);
+                let code = coded.code().clone();
                 let work = StageWork::Layer(Arc::new(coded));
                 stage(layer.name.clone(), work, choice, code, layer)
             }
@@ -238,13 +240,6 @@ impl Assigner<'_> {
         Some(Choice { code, holders, deadline, batch: None })
     }
 
-    /// The code for a layer's rows: some depend on how many there are.
-    fn fitted(&self, layer: &Layer, code: &Arc<dyn Code>) -> Arc<dyn Code> {
-        let rows = layer.op.rows.div_ceil(code.sources());
-        let fitted = code.fitted(rows, self.file.policy.worst_condition);
-        fitted.unwrap_or_else(|| code.clone())
-    }
-
     /// A code that is too badly conditioned even with every share in hand decodes nothing.
     fn check_condition(&mut self, path: &[To<'_>], code: &dyn Code) {
         let allowed = self.file.policy.worst_condition;
@@ -274,7 +269,7 @@ impl Assigner<'_> {
             let why = if run == RunFile::Local {
                 Some("the topology says so".to_owned())
             } else {
-                self.why_local(layer, code)
+                self.why_local(layer, code, self.split(layer, *owner))
             };
             marks.push(if why.is_some() { Mark::Local } else { Mark::Coded });
             self.locals.extend(why.map(|why| (layer.name.clone(), why)));
@@ -284,10 +279,10 @@ impl Assigner<'_> {
 
     /// The rule for layers that cannot or should not be split: fewer output rows in a group than
     /// sources (depthwise convolutions have one), or less work than a message is worth.
-    fn why_local(&self, layer: &Layer, code: CodeFile) -> Option<String> {
+    fn why_local(&self, layer: &Layer, code: CodeFile, split: SplitFile) -> Option<String> {
         let (_, k) = code.size();
         let work = layer.op.work(layer.op.rows);
-        if layer.op.rows < k {
+        if split == SplitFile::Output && layer.op.rows < k {
             let (rows, groups) = (layer.op.rows, layer.op.groups);
             Some(format!("{rows} rows in each of {groups} groups cannot be split {k} ways"))
         } else if work < self.file.policy.local_below {
@@ -301,7 +296,7 @@ impl Assigner<'_> {
     /// from their distributions.
     fn round_time(&self, stage: &Stage, pick: fn(&Delay) -> Span) -> Span {
         let time = |(share, holders): (usize, &Vec<DeviceId>)| {
-            let travels = stage.input_bytes + stage.reply_bytes(share);
+            let travels = stage.task_bytes(share) + stage.reply_bytes(share);
             let Device { machine, latency, reply_latency, bandwidth, .. } =
                 &self.devices[holders[0].0];
             let compute = machine.speed.time_for(stage.share_work(share));
@@ -377,10 +372,5 @@ impl Assigner<'_> {
 
 /// The weights a device holds.
 fn held_by(stages: &[Stage], device: DeviceId) -> (Bytes, DeviceId) {
-    let held = stages.iter().map(|stage| {
-        let shares = stage.holders.iter().enumerate();
-        let held = shares.filter(|(_, holders)| holders.contains(&device));
-        held.map(|(share, _)| stage.share_bytes(share).0).sum::<u64>()
-    });
-    (Bytes(held.sum()), device)
+    (Bytes(stages.iter().map(|stage| stage.held_bytes(device).0).sum()), device)
 }

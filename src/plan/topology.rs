@@ -42,6 +42,8 @@ pub enum ModelFile {
 pub enum ArchitectureFile {
     AlexNet,
     Vgg16,
+    /// With a sixteenth of the channels.
+    Vgg16Narrow,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -87,6 +89,9 @@ fn memory_bandwidth() -> Bandwidth {
 #[serde(rename = "Coding", deny_unknown_fields)]
 pub struct CodingFile {
     pub code: CodeFile,
+    /// Of convolutions whose map has a row for each source; other layers are split by output.
+    #[serde(default)]
+    pub split: SplitFile,
     /// Names or tags of the devices that hold the shares, in the order of shares.
     pub on: Vec<String>,
     /// Names or tags of devices that hold a copy of every share and are asked on a retry.
@@ -105,6 +110,8 @@ pub struct StageFile {
     pub run: RunFile,
     #[serde(default)]
     pub code: Option<CodeFile>,
+    #[serde(default)]
+    pub split: Option<SplitFile>,
     #[serde(default)]
     pub on: Option<Vec<String>>,
     #[serde(default)]
@@ -158,6 +165,17 @@ pub enum OutputsFile {
     #[default]
     BeforeSoftmax,
     AfterSoftmax,
+}
+
+/// What of a layer is coded.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename = "Split")]
+pub enum SplitFile {
+    /// Its weights, between output rows, once; every device is sent the whole input.
+    #[default]
+    Output,
+    /// The input of a convolution, in strips, for every request; every device holds all weights.
+    Spatial,
 }
 
 /// How layers are run.

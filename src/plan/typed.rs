@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::spans::{To, Tree};
+use super::spans::{To, Tree, replaced};
 use super::{Fault, FaultPlan, Plan};
 use crate::fault::FaultKind;
 use crate::units::Time;
@@ -41,21 +41,9 @@ impl Typed {
     /// The fault, called off from a moment on.
     pub fn until(&self, until: Time) -> Self {
         let fault = Fault { until: Some(until), ..self.fault.clone() };
-        let tree = Tree::of(&self.words);
         let until = format!("\"{}ns\"", until.0);
-        let words = match tree.at(&[To::Field("until")]) {
-            Some(old) => {
-                let old = old.span.clone();
-                format!("{}{until}{}", &self.words[..old.start], &self.words[old.end..])
-            }
-            None => {
-                let inside = self.words.trim_end().trim_end_matches(')');
-                // Only the last bracket is the fault's own.
-                let brackets = self.words.trim_end().len() - inside.len();
-                let inside = format!("{inside}{}", ")".repeat(brackets - 1));
-                format!("{}, until: {until})", inside.trim_end().trim_end_matches(','))
-            }
-        };
+        let words = replaced(&self.words, &[To::Field("until")], &until)
+            .unwrap_or_else(|| self.words.replacen('(', &format!("(until: {until}, "), 1));
         Self { fault, words }
     }
 }

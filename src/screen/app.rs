@@ -10,11 +10,12 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use ratatui::crossterm::event::{Event, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Size;
+use ratatui::widgets::Block;
 
 use super::keys::{Key, Keymap};
 use super::layout::{Places, arrange};
 use super::look::{Look, Theme, Tone};
-use super::panel::Panel;
+use super::panel::{Panel, Window};
 use super::prompt::Prompt;
 use super::scene::Cursor;
 use crate::session::{Session, Stop};
@@ -162,6 +163,11 @@ impl App {
         self.playing && !self.is_at_the_end()
     }
 
+    /// Whether something may happen without a key.
+    pub fn is_awake(&self) -> bool {
+        self.is_playing() || (self.session.is_live() && !self.session.branch().is_over())
+    }
+
     fn is_at_the_end(&self) -> bool {
         let branch = self.session.branch();
         branch.is_over() && branch.playhead().is_at_head()
@@ -193,7 +199,12 @@ impl App {
             self.compare_with(&name, latencies);
         }
         if !self.is_playing() {
-            return Ok(());
+            // Real time does not wait for who looks: what it says is kept, so that it can go on.
+            return if self.session.is_live() {
+                self.session.branch_mut().listen()
+            } else {
+                Ok(())
+            };
         }
         let before = (self.session.branch().moment(), self.session.branch().playhead().at());
         if self.session.is_live() {
@@ -244,11 +255,13 @@ impl App {
         match mouse.kind {
             MouseEventKind::Down(MouseButton::Left) => {
                 self.focus = panel;
-                if panel == Panel::Fleet {
-                    // The border and the heading are above the first row.
-                    let row = usize::from(mouse.row.saturating_sub(area.y + 2));
-                    let rows = usize::from(area.height.saturating_sub(3));
-                    self.select(self.first_row(rows) + row);
+                let inside = Block::bordered().inner(area);
+                if panel == Panel::Fleet && inside.contains((mouse.column, mouse.row).into()) {
+                    let window = Window::new(self.cursor.device, self.devices(), inside.height);
+                    let row = usize::from(mouse.row - inside.y);
+                    if let Some(row) = row.checked_sub(window.heading) {
+                        self.select(window.first + row);
+                    }
                 }
             }
             MouseEventKind::ScrollDown => self.scroll(1),
@@ -257,11 +270,6 @@ impl App {
         }
         self.stale = true;
         Ok(())
-    }
-
-    fn first_row(&self, rows: usize) -> usize {
-        let last = self.devices().saturating_sub(rows);
-        self.cursor.device.saturating_sub(rows / 2).min(last)
     }
 
     fn places(&self) -> Option<Places> {

@@ -28,7 +28,7 @@ pub struct Places {
 }
 
 impl Places {
-    /// The panel at a place, and the area within its border.
+    /// The panel at a place, and its area with the border.
     pub fn at(&self, column: u16, row: u16) -> Option<(Panel, Rect)> {
         let here = |(_, area): &&(Panel, Rect)| area.contains((column, row).into());
         self.panels.iter().find(here).copied()

@@ -10,6 +10,7 @@ mod pen;
 mod round;
 mod timeline;
 
+pub use fleet::Window;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 

@@ -61,7 +61,7 @@ fn watch(app: &mut App, ended: &AtomicBool) -> anyhow::Result<()> {
             terminal.draw(|frame| drawn = app.draw(frame))?;
             drawn?;
         }
-        if event::poll(if app.is_playing() { FRAME } else { IDLE })? {
+        if event::poll(if app.is_awake() { FRAME } else { IDLE })? {
             app.handle(&event::read()?)?;
             // A burst of keys is one frame.
             while event::poll(Duration::ZERO)? {

@@ -182,17 +182,6 @@ impl Branch {
         Ok(self.playhead.seek_moment(self.moment)?)
     }
 
-    /// Looks at a later moment, and waits until the run has come there.
-    ///
-    /// # Errors
-    /// If the run broke down, or old records cannot be read back.
-    pub(super) fn reach(&mut self, moment: Time) -> anyhow::Result<()> {
-        self.allow(moment);
-        self.settle()?;
-        self.moment = self.moment.max(moment);
-        Ok(self.playhead.seek_moment(self.moment)?)
-    }
-
     /// Whether the run has not yet done what it was told. In real time it never rests, and says nothing
     /// of that.
     fn is_busy(&self) -> bool {
@@ -362,11 +351,3 @@ const MOST_SOON: usize = 2000;
 
 /// So many records are taken in between two frames.
 const MOST_AT_ONCE: usize = 20_000;
-
-impl Standing {
-    /// How much of what was taken on and has ended was answered.
-    pub fn answered_share(&self) -> Option<f64> {
-        let ended = self.answered + self.failed;
-        (ended > 0).then(|| self.answered as f64 / ended as f64)
-    }
-}

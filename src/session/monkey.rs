@@ -6,7 +6,7 @@ use rand_distr::{Distribution, Exp1};
 use super::Session;
 use crate::maths::chance::{Purpose, Seed};
 use crate::plan::Plan;
-use crate::units::{DeviceId, Span, Time};
+use crate::units::{Span, Time};
 
 /// Strikes at random, so many times a second on average.
 #[derive(Clone, Debug)]
@@ -75,22 +75,19 @@ impl Session {
         Ok(())
     }
 
-    /// The monkey's next strike, if it is due by then and nothing later is known.
-    pub(super) fn monkey_strikes_until(&mut self, to: Time) -> Option<(Time, String, String)> {
-        let newest = self.branch().is_at_newest();
+    /// When the monkey strikes next: not before the last moment that is known.
+    pub(super) fn monkey_due(&mut self) -> Option<Time> {
+        let next = self.monkey.as_ref()?.next;
+        let newest = self.branch_mut().newest();
+        (!self.branch().is_over()).then(|| next.max(newest))
+    }
+
+    /// What the monkey does now, as it would be typed, and to whom.
+    pub(super) fn monkey_trick(&mut self) -> Option<(String, String)> {
         let plan = self.plan()?.clone();
         let monkey = self.monkey.as_mut()?;
-        if monkey.next > to || !newest {
-            return None;
-        }
-        let (at, (words, who)) = (monkey.next, monkey.trick(&plan));
+        let trick = monkey.trick(&plan);
         monkey.wait();
-        Some((at, words, who))
+        Some(trick)
     }
-}
-
-/// The selected device and those that are marked, as they are named in a plan.
-pub fn named(plan: &Plan, devices: impl Iterator<Item = DeviceId>) -> String {
-    let names: Vec<&str> = devices.map(|device| plan.devices[device.0].name.as_str()).collect();
-    names.join(", ")
 }

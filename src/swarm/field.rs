@@ -144,14 +144,8 @@ fn in_units(span: Span, unit: Span) -> usize {
 /// The longest that a device may have to wait for its shares: until it is believed not to have them,
 /// and while they are on their way.
 fn deployment(plan: &Plan) -> Span {
-    let shares = |device: DeviceId| {
-        let held = |stage: &Stage| {
-            let shares = stage.holders.iter().enumerate();
-            let mine = shares.filter(|(_, holders)| holders.contains(&device));
-            mine.map(|(share, _)| stage.share_bytes(share).0).sum::<u64>()
-        };
-        Bytes(plan.stages.iter().map(held).sum())
-    };
+    let shares =
+        |device: DeviceId| Bytes(plan.stages.iter().map(|stage| stage.held_bytes(device).0).sum());
     let devices = plan.devices.iter().enumerate();
     let ways = devices.map(|(id, device)| device.bandwidth.time_for(shares(DeviceId(id))) * 2.0);
     let deadline = plan.stages.iter().map(|stage| stage.deadline).max();

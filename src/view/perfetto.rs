@@ -127,6 +127,10 @@ impl Drawing<'_> {
             let began = Time(at.0.saturating_sub(took.0));
             let arguments = json!({ "used": used, "rebuilt": rebuilt });
             self.slice(lane, "decode".to_owned(), (began, at), arguments);
+        } else if let Event::Encoded { stage, took, .. } = &record.event {
+            let began = Time(at.0.saturating_sub(took.0));
+            let arguments = json!({ "stage": self.header.stage(*stage) });
+            self.slice(lane, "encode".to_owned(), (began, at), arguments);
         } else if let Event::LocalRan { step, took, .. } = &record.event {
             let began = Time(at.0.saturating_sub(took.0));
             self.slice(lane, "local".to_owned(), (began, at), json!({ "step": step }));

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::splits::{SplitView, split_table, split_views};
 use super::text::table;
 use crate::plan::{Batch, CodedLayer, Plan, Stage, StageWork, StepWork};
 use crate::units::{Bytes, DeviceId, Flops};
@@ -12,13 +13,15 @@ pub struct PlanView {
     pub topology: String,
     pub model: String,
     pub stages: Vec<StageView>,
+    /// Of convolutions, the ways to split them.
+    pub splits: Vec<SplitView>,
     pub devices: Vec<DeviceView>,
     pub local: Vec<LocalView>,
     /// What could be done better.
     pub notes: Vec<String>,
     /// Encoding all shares, once, before the first request.
     pub encode_work: Flops,
-    /// What the supervisor runs for each request besides decoding.
+    /// What the supervisor runs for each request besides decoding, strips that it codes among it.
     pub local_work: Flops,
 }
 
@@ -62,23 +65,28 @@ impl PlanView {
             StepWork::Local(segment) => segment.work,
             StepWork::Stage(stage) => plan.stages[stage.0].mix_work(),
         });
+        let inputs = plan.stages.iter().map(Stage::input_encode_work);
         Self {
             topology: plan.name.clone(),
             model: plan.network.name.clone(),
             stages: plan.stages.iter().map(|stage| stage_view(plan, stage)).collect(),
+            splits: plan.stages.iter().flat_map(split_views).collect(),
             devices: (0..plan.devices.len()).map(|id| device_view(plan, DeviceId(id))).collect(),
             local: local
                 .map(|(layer, why)| LocalView { layer: layer.clone(), why: why.clone() })
                 .collect(),
             notes: plan.stages.iter().flat_map(|stage| notes(plan, stage)).collect(),
             encode_work: plan.stages.iter().fold(Flops(0), |sum, s| sum + s.encode_work()),
-            local_work: steps.fold(Flops(0), |sum, work| sum + work),
+            local_work: steps.chain(inputs).fold(Flops(0), |sum, work| sum + work),
         }
     }
 
     pub fn to_text(&self) -> String {
         let mut parts = vec![format!("{} running {}", self.topology, self.model)];
         parts.push(self.stage_table());
+        if !self.splits.is_empty() {
+            parts.push(split_table(&self.splits));
+        }
         parts.push(self.device_table());
         if !self.local.is_empty() {
             let lines = self.local.iter().map(|l| format!("  {} stays local: {}", l.layer, l.why));
@@ -148,8 +156,9 @@ fn stage_view(plan: &Plan, stage: &Stage) -> StageView {
         share_work: most(&|share| stage.share_work(share).0).map_or(Flops(0), Flops),
         share_weights: most(&|share| stage.share_bytes(share).0).map_or(Bytes(0), Bytes),
         traffic: a_request(
-            shares()
-                .fold(Bytes(0), |sum, share| sum + stage.input_bytes + stage.reply_bytes(share)),
+            shares().fold(Bytes(0), |sum, share| {
+                sum + stage.task_bytes(share) + stage.reply_bytes(share)
+            }),
             stage,
         ),
         deadline_ms: stage.deadline.as_millis(),
@@ -196,7 +205,7 @@ fn approximate(stage: &Stage, batch: &Batch) -> String {
 
 /// Some source is nothing but padding: its device computes zeros.
 fn padding(stage: &Stage, layer: &CodedLayer) -> Option<String> {
-    let (rows, k) = (layer.op().rows, stage.code.sources());
+    let (rows, k) = (layer.rows_in_all(), stage.code.sources());
     let real = rows.div_ceil(layer.rows_per_source());
     (real < k).then(|| {
         let name = &stage.name;
@@ -206,7 +215,7 @@ fn padding(stage: &Stage, layer: &CodedLayer) -> Option<String> {
 
 /// Shares of shifted sources are higher than a source.
 fn overhang(stage: &Stage, layer: &CodedLayer) -> Option<String> {
-    let rows = layer.op().rows.div_ceil(stage.code.sources());
+    let rows = layer.rows_in_all().div_ceil(stage.code.sources());
     let highest = (0..stage.code.shares()).map(|share| layer.rows_of(share)).max()?;
     (stage.code.encoder().cells() > 1 && highest > rows).then(|| {
         let (name, more) = (&stage.name, 100 * (highest - rows) / rows);
@@ -244,14 +253,14 @@ fn device_view(plan: &Plan, device: DeviceId) -> DeviceView {
         traffic: Bytes(0),
     };
     for stage in &plan.stages {
+        view.weights = view.weights + stage.held_bytes(device);
         let shares = stage.holders.iter().enumerate();
         for (share, holders) in shares.filter(|(_, holders)| holders.contains(&device)) {
             view.shares += 1;
-            view.weights = view.weights + stage.share_bytes(share);
             if holders[0] == device {
                 let Flops(work) = stage.share_work(share);
                 view.work = view.work + Flops(work / stage.requests_a_round() as u64);
-                let traffic = stage.input_bytes + stage.reply_bytes(share);
+                let traffic = stage.task_bytes(share) + stage.reply_bytes(share);
                 view.traffic = view.traffic + a_request(traffic, stage);
             }
         }

@@ -100,6 +100,7 @@ fn sign(event: &Event) -> char {
         | Event::Decoded { .. }
         | Event::DeadlinePassed { .. }
         | Event::LocalRan { .. }
+        | Event::Encoded { .. }
         | Event::Answered { .. }
         | Event::Failed { .. }
         | Event::Judged { .. }
@@ -114,6 +115,9 @@ pub fn words(header: &Header, event: &Event) -> String {
     let of = |stage: &StageId| header.stage(*stage);
     match event {
         Event::Accepted { .. } => "accepted".to_owned(),
+        Event::Encoded { stage, took, .. } => {
+            format!("{}: its input is coded in {took}", of(stage))
+        }
         Event::Gathered { stage, requests, waited, took, .. } => {
             let others: Vec<String> =
                 requests.iter().skip(1).map(|request| format!("#{}", request.0)).collect();

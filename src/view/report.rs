@@ -62,6 +62,8 @@ pub struct StageReport {
     pub rebuilt: usize,
     /// Rounds that were asked for again.
     pub retried: usize,
+    /// Of its input, a round; weights are encoded before the run.
+    pub encode_ms_mean: f64,
     pub decode_ms_mean: f64,
     pub worst_condition: f64,
 }
@@ -124,6 +126,7 @@ struct StageFold {
     rounds: usize,
     rebuilt: usize,
     retried: usize,
+    encode: Span,
     decode: Span,
     worst_condition: f64,
 }
@@ -269,6 +272,9 @@ impl Fold {
                 self.open.remove(&(*request, *stage, *share));
                 self.devices.entry(*device).or_default().late += 1;
             }
+            Event::Encoded { stage, took, .. } => {
+                self.stages.entry(*stage).or_default().encode += *took;
+            }
             Event::Decoded { request, stage, used, rebuilt, condition, took, worth } => {
                 let seen = self.stages.entry(*stage).or_default();
                 seen.rounds += 1;
@@ -336,6 +342,7 @@ impl Fold {
             rounds: seen.rounds,
             rebuilt: seen.rebuilt,
             retried: seen.retried,
+            encode_ms_mean: seen.encode.as_millis() / seen.rounds.max(1) as f64,
             decode_ms_mean: seen.decode.as_millis() / seen.rounds.max(1) as f64,
             worst_condition: seen.worst_condition,
         }

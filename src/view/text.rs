@@ -89,8 +89,16 @@ fn faults(faults: &[FaultReport]) -> String {
 }
 
 fn stages(report: &Report) -> String {
+    let encodes = report.stages.iter().any(|stage| stage.encode_ms_mean > 0.0);
+    let with = |mut cells: Vec<String>, encoding: String| {
+        // Most fleets code weights, and nothing while they run.
+        if encodes {
+            cells.insert(ENCODING, encoding);
+        }
+        cells
+    };
     let rows = report.stages.iter().map(|stage| {
-        vec![
+        let cells = vec![
             stage.name.clone(),
             stage.code.clone(),
             stage.rounds.to_string(),
@@ -98,11 +106,16 @@ fn stages(report: &Report) -> String {
             stage.retried.to_string(),
             format!("{:.1} µs", 1e3 * stage.decode_ms_mean),
             format!("{:.1}", stage.worst_condition),
-        ]
+        ];
+        with(cells, format!("{:.1} µs", 1e3 * stage.encode_ms_mean))
     });
     let heads = ["stage", "code", "rounds", "rebuilt", "retried", "decoding", "condition"];
-    table(&heads, rows, &[0, 1])
+    let heads = with(heads.map(str::to_owned).to_vec(), "encoding".to_owned());
+    table(&heads.iter().map(String::as_str).collect::<Vec<_>>(), rows, &[0, 1])
 }
+
+/// Where the column stands.
+const ENCODING: usize = 5;
 
 fn devices(report: &Report) -> String {
     let rows = report.devices.iter().map(|device| {

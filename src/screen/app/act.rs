@@ -1,13 +1,15 @@
 //! What each key does.
 
 use super::{App, Mode, SPEEDS};
+use crate::plan::Fault;
 use crate::screen::keys::{Action, Key};
 use crate::screen::look::{Look, Theme, Tone};
 use crate::screen::panel::Panel;
 use crate::screen::prompt::{Prompt, Purpose};
-use crate::session::{Stop, named};
+use crate::session::Stop;
 use crate::units::DeviceId;
 use crate::view::board::Face;
+use crate::view::trace::StageHeader;
 
 /// A page, in rows.
 const PAGE: isize = 10;
@@ -157,18 +159,14 @@ impl App {
         self.scroll(1);
     }
 
-    /// The devices that the next fault is for: the marked ones, else the selected one.
-    pub(super) fn targets(&self) -> Vec<DeviceId> {
-        if self.cursor.marked.is_empty() {
-            return vec![self.cursor.selected()];
-        }
-        self.cursor.marked.iter().copied().collect()
-    }
-
-    /// Their names, as a plan file says them.
+    /// Whom the next fault is for, as a plan file says it: the marked devices, else the selected one.
     pub(super) fn who(&self) -> String {
-        let targets = self.targets().into_iter();
-        self.session.plan().map_or_else(String::new, |plan| named(plan, targets))
+        let header = self.session.branch().playhead().header();
+        let mut targets: Vec<DeviceId> = self.cursor.marked.iter().copied().collect();
+        if targets.is_empty() {
+            targets.push(self.cursor.selected());
+        }
+        targets.iter().map(|device| header.device(*device)).collect::<Vec<_>>().join(", ")
     }
 
     /// Strikes, or asks first if that would cost answers.
@@ -201,33 +199,28 @@ impl App {
         self.tell(outcome);
     }
 
-    /// Why a fault on the targets would leave too few for some stage, if it would.
-    fn would_cost(&self, words: &str) -> Option<String> {
-        // A trace is past asking.
-        self.session.plan()?;
-        const HARMLESS: [&str; 3] = ["Slow", "Delay", "Duplicate"];
-        if HARMLESS.iter().any(|kind| words.starts_with(kind)) || words.starts_with('(') {
+    /// Why a fault would leave too few for some stage, if it would.
+    pub(super) fn would_cost(&self, words: &str) -> Option<String> {
+        // What cannot be read is refused where it would strike.
+        let Fault { who, what, .. } = self.session.read(words, &self.who()).ok()?.fault;
+        if what.only_delays() {
             return None;
         }
         let playhead = self.session.branch().playhead();
         let (header, board) = (playhead.header(), playhead.board());
-        let targets = self.targets();
         let well = |device: &DeviceId| {
             let face = board.devices[device.0].face();
-            !targets.contains(device)
-                && matches!(face, Face::Healthy | Face::Slow | Face::Probation)
+            matches!(face, Face::Healthy | Face::Slow | Face::Probation)
         };
-        let (left, stage) = header
-            .stages
-            .iter()
-            .filter(|stage| {
-                stage.shares.iter().any(|s| s.holders.iter().any(|h| targets.contains(h)))
-            })
-            .map(|stage| {
-                let left =
-                    stage.shares.iter().filter(|share| share.holders.iter().any(well)).count();
-                (left, stage)
-            })
+        let hit = |holders: &Vec<DeviceId>| holders.iter().any(|h| who.devices.contains(h));
+        let left = |stage: &StageHeader| {
+            let lives = |device: &DeviceId| well(device) && !who.devices.contains(device);
+            stage.shares.iter().filter(|share| share.holders.iter().any(lives)).count()
+        };
+        let stages = header.stages.iter();
+        let (left, stage) = stages
+            .filter(|stage| stage.shares.iter().any(|share| hit(&share.holders)))
+            .map(|stage| (left(stage), stage))
             .min_by_key(|(left, stage)| *left as isize - stage.needed as isize)?;
         (left < stage.needed)
             .then(|| format!("{} would be left with {left} of {} needed", stage.name, stage.needed))

@@ -49,6 +49,10 @@ impl App {
                 return;
             }
             Purpose::Fault => {
+                if let Some(why) = self.would_cost(&text) {
+                    self.mode = Mode::Sure { words: text, why };
+                    return;
+                }
                 let outcome = self.session.strike(&text, &self.who());
                 if outcome.is_ok() {
                     self.last_fault = Some(text);

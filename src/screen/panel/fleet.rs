@@ -20,9 +20,8 @@ const WITH_SHARES: u16 = 58;
 const WITH_FAULT: u16 = 66;
 
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, to: &mut Buffer) {
-    let heading = usize::from(area.height > 4);
-    let rows = usize::from(area.height) - heading;
-    let first = first_row(scene.cursor.device, rows, scene.board.devices.len());
+    let devices = scene.board.devices.len();
+    let Window { heading, first, rows } = Window::new(scene.cursor.device, devices, area.height);
     let shown = scene.board.devices.iter().enumerate().skip(first).take(rows);
     let measure = Measure::of(scene, shown.clone().map(|(_, device)| device));
     if heading == 1 {
@@ -32,7 +31,7 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, to: &mut Buffer) {
         let line = Rect { y: area.y + (row + heading) as u16, height: 1, ..area };
         self::row(scene, measure, DeviceId(id), device, area.width).render(line, to);
     }
-    let used = heading + scene.board.devices.len();
+    let used = heading + devices;
     if usize::from(area.height) > used + 1 {
         let skip = (used + 1) as u16;
         let below = Rect { y: area.y + skip, height: area.height - skip, ..area };
@@ -75,10 +74,22 @@ fn held(scene: &Scene<'_>, id: DeviceId) -> String {
     scene.header.stages.iter().flat_map(of).collect::<Vec<_>>().join(" ")
 }
 
-/// The row at the top, so that the selected one is in sight.
-fn first_row(selected: usize, rows: usize, devices: usize) -> usize {
-    let last = devices.saturating_sub(rows);
-    selected.saturating_sub(rows / 2).min(last)
+/// Which devices are in sight, below how many lines of heading.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    pub heading: usize,
+    pub first: usize,
+    pub rows: usize,
+}
+
+impl Window {
+    /// The selected device is in sight.
+    pub fn new(selected: usize, devices: usize, height: u16) -> Self {
+        let heading = usize::from(height > 4);
+        let rows = usize::from(height) - heading;
+        let first = selected.saturating_sub(rows / 2).min(devices.saturating_sub(rows));
+        Self { heading, first, rows }
+    }
 }
 
 /// What all rows are drawn by.

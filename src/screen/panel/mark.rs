@@ -11,6 +11,7 @@ pub(super) fn mark(look: &Look, event: &Event) -> (&'static str, Tone) {
 fn signs(event: &Event) -> (&'static str, &'static str, Tone) {
     match event {
         Event::Accepted { .. } => ("▷", ">", Tone::Title),
+        Event::Encoded { .. } => ("·", ".", Tone::Quiet),
         Event::Gathered { .. } => ("◇", "o", Tone::Busy),
         Event::Scattered { attempt: 0, .. } => ("○", "o", Tone::Busy),
         Event::Scattered { .. } => ("○", "o", Tone::Warn),

@@ -1,0 +1,128 @@
+//! The search for good ways through a model: times of layers add up, so the best few ways to each layer
+//! lead to the best few to the next.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use super::draws::DRAWS;
+use super::offer::Offer;
+use crate::plan::Part;
+
+/// What is wished to be small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aim {
+    Mean,
+    P99,
+}
+
+/// Offers, one after the other, for all layers.
+pub(super) type Path = Vec<usize>;
+
+pub(super) struct Search<'o> {
+    pub(super) offers: &'o [Offer],
+    pub(super) layers: usize,
+    /// What comes after the last layer.
+    pub(super) tail_ms: f64,
+    pub(super) aim: Aim,
+}
+
+/// So many ways to each layer are kept.
+const KEPT: usize = 8;
+/// How much of its devices' computing counts as time: what is still computed for a request that is answered
+/// keeps the next one waiting, which times in an idle fleet do not show.
+const BURDENS: [f64; 3] = [0.0, 0.1, 0.5];
+/// The normal distribution's.
+const P99_DEVIATIONS: f64 = 2.33;
+
+impl Search<'_> {
+    /// The most promising ways through all layers by offers that are allowed, the best first.
+    pub(super) fn promising(&self, allowed: &dyn Fn(&Offer) -> bool) -> Vec<Path> {
+        let mut found = BTreeSet::new();
+        for burden in BURDENS {
+            let by_mean =
+                self.best(&(0..self.layers), allowed, &|offer| offer.mean + burden * offer.load);
+            let Some(first) = by_mean.first() else { continue };
+            if self.aim == Aim::P99 {
+                // The slope of mean + 2.33 · sd at the best mean's variance.
+                let variance: f64 = first.iter().map(|at| self.offers[*at].variance).sum();
+                let slope = P99_DEVIATIONS / (2.0 * variance.sqrt().max(f64::MIN_POSITIVE));
+                found.extend(self.best(&(0..self.layers), allowed, &|offer| {
+                    offer.mean + slope * offer.variance + burden * offer.load
+                }));
+            }
+            found.extend(by_mean);
+        }
+        self.sorted(found)
+    }
+
+    /// Ways that differ from this one in one offer, or have one for two or two for one.
+    pub(super) fn neighbours(&self, path: &Path, allowed: &dyn Fn(&Offer) -> bool) -> Vec<Path> {
+        let mut found = BTreeSet::new();
+        for from in 0..path.len() {
+            for to in from + 1..=path.len().min(from + 2) {
+                let range =
+                    self.offers[path[from]].layers.start..self.offers[path[to - 1]].layers.end;
+                for between in self.best(&range, allowed, &|offer| offer.mean) {
+                    found.insert([&path[..from], &between, &path[to..]].concat());
+                }
+            }
+        }
+        found.remove(path);
+        self.sorted(found)
+    }
+
+    fn sorted(&self, found: BTreeSet<Path>) -> Vec<Path> {
+        let mut found: Vec<(f64, Path)> =
+            found.into_iter().map(|path| (self.estimate(&path), path)).collect();
+        found.sort_by(|a, b| a.0.total_cmp(&b.0));
+        found.into_iter().map(|(_, path)| path).collect()
+    }
+
+    /// The best few ways through a range of layers, by a score that adds up.
+    fn best(
+        &self,
+        range: &Range<usize>,
+        allowed: &dyn Fn(&Offer) -> bool,
+        score: &dyn Fn(&Offer) -> f64,
+    ) -> Vec<Path> {
+        let mut ways: Vec<Vec<(f64, Path)>> = vec![Vec::new(); range.len() + 1];
+        ways[0].push((0.0, Path::new()));
+        for here in range.clone() {
+            let behind = std::mem::take(&mut ways[here - range.start]);
+            let begin = |(_, offer): &(usize, &Offer)| {
+                offer.layers.start == here && offer.layers.end <= range.end && allowed(offer)
+            };
+            for (at, offer) in self.offers.iter().enumerate().filter(begin) {
+                let ahead = &mut ways[offer.layers.end - range.start];
+                let score = score(offer);
+                ahead.extend(
+                    behind
+                        .iter()
+                        .map(|(so_far, path)| (so_far + score, [&path[..], &[at]].concat())),
+                );
+                ahead.sort_by(|a, b| a.0.total_cmp(&b.0));
+                ahead.truncate(KEPT);
+            }
+        }
+        ways.pop().unwrap_or_default().into_iter().map(|(_, path)| path).collect()
+    }
+
+    /// What is aimed at, in milliseconds, in an idle fleet.
+    pub(super) fn estimate(&self, path: &Path) -> f64 {
+        let time = |draw: usize| {
+            self.tail_ms + path.iter().map(|at| self.offers[*at].times[draw]).sum::<f64>()
+        };
+        let mut times: Vec<f64> = (0..DRAWS).map(time).collect();
+        match self.aim {
+            Aim::Mean => times.iter().sum::<f64>() / times.len() as f64,
+            Aim::P99 => {
+                times.sort_by(f64::total_cmp);
+                times[(0.99 * times.len() as f64) as usize]
+            }
+        }
+    }
+
+    pub(super) fn parts(&self, path: &Path) -> Vec<Part> {
+        path.iter().map(|at| self.offers[*at].part.clone()).collect()
+    }
+}
