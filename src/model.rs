@@ -10,6 +10,7 @@ mod guard;
 pub mod images;
 pub mod linear;
 mod lower;
+pub mod lowered;
 mod lrn;
 mod network;
 mod onnx;

@@ -36,6 +36,7 @@ use std::sync::Arc;
 
 use crate::event::Event;
 use crate::maths::Tensor;
+use crate::model::lowered::Inputs;
 use crate::plan::{Fault, Share};
 use crate::units::{Bytes, DeviceId, FaultId, RequestId, Span, StageId, Time};
 
@@ -172,7 +173,7 @@ pub enum Message {
     /// Supervisor to client: how the request ended.
     Answer(RequestId, Result<Vec<Tensor>, String>),
     /// Supervisor to device: compute your share on this input.
-    Task(Ticket, Vec<Tensor>),
+    Task(Ticket, Inputs),
     /// Device to supervisor: the share's result, or why there is none.
     Reply(Ticket, Result<Vec<Tensor>, String>),
     /// Supervisor to device: the round is decided; forget its tasks.
@@ -194,10 +195,8 @@ impl Message {
     pub fn size(&self) -> Bytes {
         let numbers = |tensors: &[Tensor]| tensors.iter().map(|x| 4 * x.len() as u64).sum();
         let body: u64 = match self {
-            Self::Request(_, x)
-            | Self::Answer(_, Ok(x))
-            | Self::Task(_, x)
-            | Self::Reply(_, Ok(x)) => numbers(x),
+            Self::Request(_, x) | Self::Answer(_, Ok(x)) | Self::Reply(_, Ok(x)) => numbers(x),
+            Self::Task(_, x) => numbers(x),
             Self::Deploy { shares, .. } => {
                 Share::bytes_held(shares.iter().map(|(_, _, share)| share.as_ref())).0
             }

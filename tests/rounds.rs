@@ -77,7 +77,7 @@ impl Bench {
     fn sent(&mut self, to: NodeId, message: Message) {
         match (to, message) {
             (NodeId::Device(device), Message::Task(ticket, x)) => {
-                self.tasks.push_back((device, ticket, x));
+                self.tasks.push_back((device, ticket, x.to_vec()));
             }
             (NodeId::Device(device), Message::Cancel(_)) => self.cancelled.push(device),
             (NodeId::Device(device), Message::Deploy { .. }) => self.deployed.push(device),

@@ -45,20 +45,38 @@ pub fn product_while(
         }
         return Some(());
     }
+    let slabs: Vec<&[f32]> = b.chunks(DEEP * columns).collect();
+    product_of_slabs(a, &slabs, c, [rows, depth, columns], wanted)
+}
+
+/// Like [`product_while`], of more than [`FEW`] columns, with `b` in slabs of shape (some depth, columns).
+///
+/// # Panics
+/// Like [`product`].
+pub fn product_of_slabs(
+    a: &[f32],
+    slabs: &[&[f32]],
+    c: &mut [f32],
+    [rows, depth, columns]: [usize; 3],
+    wanted: &dyn Fn() -> bool,
+) -> Option<()> {
     if rows == 1 {
         // `gemm` would sum a single row in another order than rows among others.
-        let mut two = vec![0.0; 2 * columns];
-        product_while(&[a, &vec![0.0; depth]].concat(), b, &mut two, [2, depth, columns], wanted)?;
+        let (a, mut two) = ([a, &vec![0.0; depth]].concat(), vec![0.0; 2 * columns]);
+        product_of_slabs(&a, slabs, &mut two, [2, depth, columns], wanted)?;
         c.copy_from_slice(&two[..columns]);
         return Some(());
     }
+    assert_eq!(a.len(), rows * depth, "a is (rows, depth)");
+    assert_eq!(slabs.iter().map(|slab| slab.len()).sum::<usize>(), depth * columns, "b is whole");
+    assert_eq!(c.len(), rows * columns, "c is (rows, columns)");
     for column in (0..columns).step_by(WIDE) {
-        for layer in (0..depth).step_by(DEEP) {
-            let block = Block {
-                columns: column..(column + WIDE).min(columns),
-                depth: layer..(layer + DEEP).min(depth),
-            };
-            wanted().then(|| block.add(a, b, c, [rows, depth, columns]))?;
+        let mut start = 0;
+        for slab in slabs {
+            let end = start + slab.len() / columns;
+            let block = Block { columns: column..(column + WIDE).min(columns), depth: start..end };
+            wanted().then(|| block.add(a, slab, c, [rows, depth, columns]))?;
+            start = end;
         }
     }
     Some(())
@@ -71,16 +89,16 @@ struct Block {
 }
 
 impl Block {
-    /// Adds it to `c`, or puts it there if it is the first.
+    /// Adds it to `c`, or puts it there if it is the first; `b` is its slab.
     fn add(self, a: &[f32], b: &[f32], c: &mut [f32], [rows, depth, columns]: [usize; 3]) {
         let is_first = self.depth.start == 0;
         let (depth_stride, column_stride) = (depth as isize, columns as isize);
         let a = &a[self.depth.start..];
-        let b = &b[self.depth.start * columns + self.columns.start..];
+        let b = &b[self.columns.start..];
         let c = &mut c[self.columns.start..];
         #[expect(unsafe_code, reason = "gemm takes raw pointers; the lengths are asserted above")]
-        // SAFETY: `a` is (rows, depth), `b` (depth, columns) and `c` (rows, columns), row-major, and the
-        // ranges are within depth and columns. So from these starts, with the whole matrices'
+        // SAFETY: `a` is (rows, depth), the slab (this depth, columns) and `c` (rows, columns), row-major,
+        // and the ranges are within depth and columns. So from these starts, with the whole matrices'
         // strides, the part's last element is in each slice. `c` is borrowed mutably, so it overlaps
         // neither `a` nor `b`.
         unsafe {
@@ -120,7 +138,7 @@ const AT_ONCE: usize = 1 << 18;
 /// Up to so many columns our own loops are faster: `gemm` copies both factors into an order it likes
 /// better, which does not pay if each is used but a few times. For one column it would besides choose
 /// its order of summation by the number of rows.
-const FEW: usize = 16;
+pub const FEW: usize = 16;
 
 fn by_columns(b: &[f32], columns: usize) -> Vec<f32> {
     (0..columns).flat_map(|column| b[column..].iter().step_by(columns)).copied().collect()

@@ -9,8 +9,9 @@ use std::ops::Range;
 
 use ndarray::{ArrayViewD, IxDyn};
 
+use super::lowered::Inputs;
 use crate::maths::Tensor;
-use crate::maths::product::product_while;
+use crate::maths::product::{FEW, product_of_slabs, product_while};
 use crate::units::{Bytes, Flops};
 
 /// The operator without its weights: how an activation becomes columns, and results an output.
@@ -89,7 +90,8 @@ impl LinearOp {
     /// # Panics
     /// If `weights` is not a whole number of rows, or `input` is not the layer's input.
     pub fn apply(&self, weights: &[f32], input: &Tensor) -> Vec<f32> {
-        self.apply_while(weights, input, &|| true).expect("it was wanted all the time")
+        let inputs = vec![input.clone()].into();
+        self.apply_while(weights, &inputs, &|| true).expect("it was wanted all the time")
     }
 
     /// Like [`Self::apply`], while it is `wanted`; None if it was not any more.
@@ -99,12 +101,28 @@ impl LinearOp {
     pub fn apply_while(
         &self,
         weights: &[f32],
-        input: &Tensor,
+        inputs: &Inputs,
         wanted: &dyn Fn() -> bool,
     ) -> Option<Vec<f32>> {
+        let input = &inputs[0];
         let rows = weights.len() / (self.groups * self.depth).max(1);
-        let lowered = wanted().then(|| self.lower(input))?;
+        let shape = [rows, self.depth, self.columns];
         let mut out = vec![0.0; self.groups * rows * self.columns];
+        if let Lowering::Patches(patches) = &self.lowering
+            && self.columns > FEW
+            && !out.is_empty()
+            && self.depth > 0
+        {
+            let lowered = inputs.lowered(patches, self.groups);
+            lowered.gather(patches, input, wanted)?;
+            let parts = weights.chunks(rows * self.depth).zip(out.chunks_mut(rows * self.columns));
+            for (group, (weights, out)) in parts.enumerate() {
+                let slabs = lowered.slabs(group, patches, input);
+                product_of_slabs(weights, &slabs, out, shape, wanted)?;
+            }
+            return Some(out);
+        }
+        let lowered = wanted().then(|| self.lower(input))?;
         for group in 0..self.groups {
             let part =
                 |slice: &[f32], size: usize| group * size..(group * size + size).min(slice.len());
@@ -114,7 +132,7 @@ impl LinearOp {
                 &weights[part(weights, w)],
                 &lowered[part(&lowered, x)],
                 &mut out[group * y..(group + 1) * y],
-                [rows, self.depth, self.columns],
+                shape,
                 wanted,
             )?;
         }
@@ -130,7 +148,7 @@ impl LinearOp {
                 }
                 _ => Cow::Owned(input.view().permuted_axes(&axes[..]).iter().copied().collect()),
             },
-            Lowering::Patches(patches) => Cow::Owned(patches.gather(input)),
+            Lowering::Patches(patches) => Cow::Owned(patches.gather(input, 0..patches.channels)),
         }
     }
 
@@ -167,15 +185,16 @@ impl Raising {
 }
 
 impl Patches {
-    /// im2col: row (channel, kernel offset), column (image, output position); zeros outside.
-    fn gather(&self, input: &Tensor) -> Vec<f32> {
+    /// im2col of some channels: row (channel, kernel offset), column (image, output position); zeros
+    /// outside.
+    pub(super) fn gather(&self, input: &Tensor, channels: Range<usize>) -> Vec<f32> {
         let plain = input.as_standard_layout();
         let x = plain.as_slice().expect("standard layout");
         let positions: usize = self.output.iter().product();
         let mut columns = Vec::with_capacity(
-            self.channels * self.kernel.iter().product::<usize>() * self.batch * positions,
+            channels.len() * self.kernel.iter().product::<usize>() * self.batch * positions,
         );
-        for channel in 0..self.channels {
+        for channel in channels {
             for k0 in 0..self.kernel[0] {
                 for k1 in 0..self.kernel[1] {
                     for k2 in 0..self.kernel[2] {

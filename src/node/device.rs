@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::job::Wanted;
 use super::{Effects, Input, Job, Message, Node, NodeId, Output, RoundId, Ticket, Timer};
 use crate::event::Event;
-use crate::maths::Tensor;
+use crate::model::lowered::Inputs;
 use crate::plan::Share;
 use crate::units::{DeviceId, Span, StageId, Time};
 
@@ -16,7 +16,7 @@ pub struct Device {
     /// How often it came up anew: tells what it says in this life from what is still on its way.
     life: u32,
     shares: BTreeMap<(StageId, usize), Arc<Share>>,
-    waiting: VecDeque<(Ticket, Vec<Tensor>)>,
+    waiting: VecDeque<(Ticket, Inputs)>,
     busy: Option<Busy>,
     /// Whether it must ask for its shares: it came back from the dead, and none have come.
     empty: bool,

@@ -10,6 +10,7 @@ use crate::code::{Code, Decoder, Estimator};
 use crate::event::Proof;
 use crate::maths::Tensor;
 use crate::model::Segment;
+use crate::model::lowered::Inputs;
 use crate::plan::{Batch, CodedLayer, Share};
 use crate::units::{Bytes, Flops, RequestId};
 
@@ -18,7 +19,7 @@ pub enum Job {
     /// The supervisor mixes strips of a stage's input, before it asks for anything.
     Encode { round: RoundId, layer: Arc<CodedLayer>, input: Tensor },
     /// A device computes its share.
-    Share { ticket: Ticket, share: Arc<Share>, inputs: Vec<Tensor>, wanted: Wanted },
+    Share { ticket: Ticket, share: Arc<Share>, inputs: Inputs, wanted: Wanted },
     /// The supervisor rebuilds a layer's output from the results in hand.
     Decode {
         round: RoundId,

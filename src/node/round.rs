@@ -7,20 +7,21 @@ use super::RoundId;
 use crate::code::{Arrived, Decoder};
 use crate::event::Worth;
 use crate::maths::Tensor;
+use crate::model::lowered::Inputs;
 use crate::units::{DeviceId, RequestId, Time};
 
 /// What the holders of a round's shares are sent.
 #[derive(Clone, Debug)]
 pub enum Tasks {
     /// The stage's inputs, to all of them.
-    Alike(Vec<Tensor>),
+    Alike(Inputs),
     /// To each its own: shares of the input.
-    Own(Vec<Vec<Tensor>>),
+    Own(Vec<Inputs>),
 }
 
 impl Tasks {
     /// What the holder of a share is sent.
-    pub fn of(&self, share: usize) -> &[Tensor] {
+    pub fn of(&self, share: usize) -> &Inputs {
         match self {
             Self::Alike(inputs) => inputs,
             Self::Own(inputs) => &inputs[share],

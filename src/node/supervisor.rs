@@ -107,7 +107,7 @@ impl Supervisor {
                         out.work(Job::Encode { round, layer: layer.clone(), input });
                     }
                     StageWork::Layer(_) | StageWork::Function(_) => {
-                        self.begin_round(now, round, Tasks::Alike(inputs), out);
+                        self.begin_round(now, round, Tasks::Alike(inputs.into()), out);
                     }
                 }
             }
@@ -223,7 +223,7 @@ impl Node for Supervisor {
                 out.note(Event::Encoded { request, stage, took });
                 match tasks {
                     Ok(tasks) => {
-                        let tasks = tasks.into_iter().map(|task| vec![task]).collect();
+                        let tasks = tasks.into_iter().map(|task| vec![task].into()).collect();
                         self.begin_round(now, round, Tasks::Own(tasks), out);
                     }
                     Err(reason) => self.fail(now, request, reason, out),

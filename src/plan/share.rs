@@ -11,6 +11,7 @@ use crate::code::{Code, Decoder, Place, Recipe};
 use crate::maths::Tensor;
 use crate::maths::mix::mix;
 use crate::model::linear::LinearOp;
+use crate::model::lowered::Inputs;
 use crate::model::strips::Strips;
 use crate::model::{Layer, Segment};
 use crate::units::{Bytes, Flops};
@@ -235,7 +236,7 @@ impl Share {
     /// # Errors
     /// If an operator of a segment fails on this input.
     pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, String> {
-        self.run_while(inputs, &|| true)
+        self.run_while(&inputs.to_vec().into(), &|| true)
     }
 
     /// Like [`Self::run`], while it is `wanted`.
@@ -244,13 +245,15 @@ impl Share {
     /// If it is not any more, or an operator of a segment fails on this input.
     pub fn run_while(
         &self,
-        inputs: &[Tensor],
+        inputs: &Inputs,
         wanted: &dyn Fn() -> bool,
     ) -> Result<Vec<Tensor>, String> {
         match self {
             Self::Rows { op, weights } => {
-                let input = inputs.first().ok_or("a linear layer has one input")?;
-                let result = op.apply_while(weights, input, wanted).ok_or("it was called off")?;
+                if inputs.is_empty() {
+                    return Err("a linear layer has one input".to_owned());
+                }
+                let result = op.apply_while(weights, inputs, wanted).ok_or("it was called off")?;
                 let shape = IxDyn(&[result.len()]);
                 Tensor::from_shape_vec(shape, result)
                     .map(|result| vec![result])

@@ -47,7 +47,7 @@ impl Supervisor {
         for (share, device) in &asked {
             let ticket = Ticket { round: id, share: *share, attempt };
             self.health.asked(now, *device, ticket);
-            out.send(NodeId::Device(*device), Message::Task(ticket, tasks.of(*share).to_vec()));
+            out.send(NodeId::Device(*device), Message::Task(ticket, tasks.of(*share).clone()));
         }
         out.note(Event::Scattered { request, stage, attempt, asked });
     }
