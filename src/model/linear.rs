@@ -191,16 +191,15 @@ impl Patches {
         let plain = input.as_standard_layout();
         let x = plain.as_slice().expect("standard layout");
         let positions: usize = self.output.iter().product();
-        let mut columns = Vec::with_capacity(
-            channels.len() * self.kernel.iter().product::<usize>() * self.batch * positions,
-        );
+        let rows = channels.len() * self.kernel.iter().product::<usize>() * self.batch;
+        let mut columns = vec![0.0; rows * positions];
+        let mut parts = columns.chunks_exact_mut(positions.max(1));
         for channel in channels {
             for k0 in 0..self.kernel[0] {
                 for k1 in 0..self.kernel[1] {
                     for k2 in 0..self.kernel[2] {
-                        for image in 0..self.batch {
-                            let map = self.map(x, image, channel);
-                            self.gather_offset(map, [k0, k1, k2], &mut columns);
+                        for (image, part) in (0..self.batch).zip(&mut parts) {
+                            self.gather_offset(self.map(x, image, channel), [k0, k1, k2], part);
                         }
                     }
                 }
@@ -216,28 +215,26 @@ impl Patches {
         &x[start..start + size]
     }
 
-    /// What one kernel offset sees at every output position.
-    fn gather_offset(&self, map: &[f32], offset: [usize; 3], columns: &mut Vec<f32>) {
+    /// What one kernel offset sees at every output position; what is padding is left as it is.
+    fn gather_offset(&self, map: &[f32], offset: [usize; 3], part: &mut [f32]) {
         let [_, height, width] = self.input;
         let inside = self.inside(2, offset[2]);
-        let start = inside.start * self.stride[2] + offset[2] * self.dilation[2];
+        if inside.is_empty() {
+            return;
+        }
+        let (stride, shift) = (self.stride[2], offset[2] * self.dilation[2]);
+        let start = inside.start * stride + shift - self.pad[2];
+        let mut lines = part.chunks_exact_mut(self.output[2]);
         for o0 in 0..self.output[0] {
-            for o1 in 0..self.output[1] {
-                let line = (self.source(0, o0, offset[0])).zip(self.source(1, o1, offset[1]));
-                let Some((i0, i1)) = line else {
-                    columns.extend(std::iter::repeat_n(0.0, self.output[2]));
-                    continue;
-                };
-                let line = &map[(i0 * height + i1) * width..][..width];
-                columns.extend(std::iter::repeat_n(0.0, inside.start));
-                if !inside.is_empty() {
-                    let seen = &line[start - self.pad[2]..];
-                    match self.stride[2] {
-                        1 => columns.extend_from_slice(&seen[..inside.len()]),
-                        stride => columns.extend(seen.iter().step_by(stride).take(inside.len())),
-                    }
+            for (o1, to) in (0..self.output[1]).zip(&mut lines) {
+                let place = self.source(0, o0, offset[0]).zip(self.source(1, o1, offset[1]));
+                let Some((i0, i1)) = place else { continue };
+                let (to, from) = (&mut to[inside.clone()], &map[(i0 * height + i1) * width..]);
+                let from = &from[start..width];
+                match stride {
+                    1 => to.copy_from_slice(&from[..to.len()]),
+                    _ => to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(y, x)| *y = *x),
                 }
-                columns.extend(std::iter::repeat_n(0.0, self.output[2] - inside.end));
             }
         }
     }
