@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Code;
 use crate::maths::matrix::Matrix;
-use crate::maths::project::{add_scaled, widely};
+use crate::maths::project::{add_scaled, finite, widely};
 
 /// What the results in hand say about each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,6 @@ pub const MOST_CANDIDATES: usize = 10_000;
 /// If the code has more than one cell a source: its shares need not be of one length.
 pub fn audit(code: &dyn Code, results: &BTreeMap<usize, &[f32]>, rounding: f64) -> Audit {
     assert_eq!(code.encoder().cells(), 1, "shares of one cell");
-    let finite = |block: &[f32]| block.iter().all(|y| y.is_finite());
     let broken: BTreeSet<usize> =
         results.iter().filter(|(_, block)| !finite(block)).map(|(share, _)| *share).collect();
     let sound = results.iter().filter(|(share, _)| !broken.contains(share));

@@ -44,6 +44,14 @@ pub fn add_scaled(sums: &mut [f64], factor: f64, block: &[f32]) {
     }
 }
 
+/// Whether a block is numbers, without an infinity or NaN among them.
+pub fn finite(block: &[f32]) -> bool {
+    const MAGNITUDE: u32 = 0x7fff_ffff;
+    // All of them are looked at, side by side: that is quicker than to stop at the first.
+    let largest = || block.iter().fold(0, |most, x| (x.to_bits() & MAGNITUDE).max(most));
+    widely(largest) < f32::INFINITY.to_bits()
+}
+
 #[inline(always)]
 fn lanes<X: Copy>(a: &[f64], b: &[X], term: impl Fn(f64, X) -> f64) -> f64 {
     const LANES: usize = 8;
@@ -74,6 +82,17 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn a_block_is_finite_if_all_its_numbers_are(
+            mut block in proptest::collection::vec(proptest::num::f32::NORMAL, 1..100), at in 0usize..100,
+            bad in prop_oneof![Just(f32::NAN), Just(f32::INFINITY), Just(f32::NEG_INFINITY), Just(-f32::NAN)],
+        ) {
+            prop_assert!(finite(&block));
+            let at = at % block.len();
+            block[at] = bad;
+            prop_assert!(!finite(&block));
+        }
+
         #[test]
         fn projections_are_their_definitions_and_the_same_bits_however_wide(
             block in proptest::collection::vec(-1.0f32..1.0, 0..100), factor in -2.0f64..2.0,

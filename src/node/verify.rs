@@ -9,6 +9,7 @@ use crate::code::{Audit, Code, audit};
 use crate::event::Proof;
 use crate::maths::Tensor;
 use crate::maths::chance::Seed;
+use crate::maths::project::finite;
 use crate::model::probe::Probe;
 use crate::model::sketch::Sketch;
 use crate::model::witness::{Lie, Witness, rounding};
@@ -134,9 +135,8 @@ impl Check {
         };
         let lie = |share: usize, result: &[Tensor]| {
             let numbers = result.first().and_then(|tensor| tensor.as_slice());
-            let numbers = numbers.filter(|numbers| {
-                numbers.len() == layer.result_len(share) && numbers.iter().all(|x| x.is_finite())
-            });
+            let numbers = numbers
+                .filter(|numbers| numbers.len() == layer.result_len(share) && finite(numbers));
             let Some(numbers) = numbers else { return Some(Proof::NotANumber) };
             let (of, sketches) = sketches.as_ref()?;
             match of.shares[share].check(&sketches[&share], numbers) {
