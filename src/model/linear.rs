@@ -208,6 +208,15 @@ impl Patches {
         columns
     }
 
+    /// Whether its patches are the input as it is.
+    pub(super) fn is_plain(&self) -> bool {
+        let each = |axis: usize| {
+            let Self { kernel, stride, pad, input, output, .. } = self;
+            (kernel[axis], stride[axis], pad[axis], output[axis]) == (1, 1, 0, input[axis])
+        };
+        self.batch == 1 && (0..3).all(each)
+    }
+
     /// One channel of one image.
     pub(super) fn map<'x>(&self, x: &'x [f32], image: usize, channel: usize) -> &'x [f32] {
         let size: usize = self.input.iter().product();

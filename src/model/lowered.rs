@@ -88,13 +88,24 @@ impl Lowered {
     }
 
     /// A group's slabs, each (some depth, columns): waits for those that others are at.
-    pub(super) fn slabs(&self, group: usize, patches: &Patches, input: &Tensor) -> Vec<&[f32]> {
+    pub(super) fn slabs<'x>(
+        &'x self,
+        group: usize,
+        patches: &Patches,
+        input: &'x Tensor,
+    ) -> Vec<&'x [f32]> {
         self.groups[group].iter().map(|slab| slab.rows(patches, input)).collect()
     }
 }
 
 impl Slab {
-    fn rows(&self, patches: &Patches, input: &Tensor) -> &[f32] {
-        self.rows.get_or_init(|| patches.gather(input, self.channels.clone()))
+    fn rows<'x>(&'x self, patches: &Patches, input: &'x Tensor) -> &'x [f32] {
+        match input.as_slice().filter(|_| patches.is_plain()) {
+            Some(plain) => {
+                let map: usize = patches.input.iter().product();
+                &plain[self.channels.start * map..self.channels.end * map]
+            }
+            None => self.rows.get_or_init(|| patches.gather(input, self.channels.clone())),
+        }
     }
 }
