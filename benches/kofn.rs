@@ -12,6 +12,8 @@ use kofn::drive::{Clock, Host, Setup, Step};
 use kofn::maths::Tensor;
 use kofn::maths::chance::Seed;
 use kofn::maths::mix::mix;
+use kofn::maths::product::product;
+use kofn::maths::project::widely;
 use kofn::model::Network;
 use kofn::model::probe::Probe;
 use kofn::model::sketch::Sketch;
@@ -81,6 +83,40 @@ fn runs(c: &mut Criterion) {
             }
         });
     });
+    group.finish();
+}
+
+/// AlexNet's first dense layer on one thread, against reading its weights and nothing else.
+fn dense(c: &mut Criterion) {
+    let (rows, depth) = (4096, 9216);
+    let weights: Vec<f32> = (0..rows * depth).map(|i| (i % 7) as f32 - 3.0).collect();
+    let mut group = c.benchmark_group("a dense layer of 9216 × 4096");
+    group.throughput(Throughput::Bytes(4 * (rows * depth) as u64)).sample_size(30);
+    for columns in [1, 2, 4, 8, 16, 32] {
+        let x: Vec<f32> = (0..depth * columns).map(|i| (i % 5) as f32).collect();
+        let mut y = vec![0.0; rows * columns];
+        group.bench_function(format!("{columns} at once"), |b| {
+            b.iter(|| product(black_box(&weights), black_box(&x), &mut y, rows, depth, columns));
+        });
+    }
+    group.bench_function("reading its weights", |b| {
+        b.iter(|| widely(|| black_box(&weights).iter().fold(0, |most, x| x.to_bits().max(most))));
+    });
+    group.finish();
+}
+
+/// A quarter of AlexNet's convolutions, as one device computes it: (rows, depth, columns).
+fn convolutions(c: &mut Criterion) {
+    let mut group = c.benchmark_group("a share of a convolution, 4 of 5");
+    let shapes = [("conv1", 24, 363, 2916), ("conv2", 32, 1200, 676), ("conv3", 96, 2304, 144)];
+    for (name, rows, depth, columns) in shapes {
+        let (a, b) = (vec![0.5; rows * depth], vec![0.25; depth * columns]);
+        let mut out = vec![0.0; rows * columns];
+        group.throughput(Throughput::Elements(2 * (rows * depth * columns) as u64));
+        group.bench_function(name, |bench| {
+            bench.iter(|| product(black_box(&a), black_box(&b), &mut out, rows, depth, columns));
+        });
+    }
     group.finish();
 }
 
@@ -255,5 +291,5 @@ fn fleet_on_screen(devices: usize) -> App {
     App::new(session, options).expect("in memory")
 }
 
-criterion_group!(benches, steps, codes, verify, runs, screen);
+criterion_group!(benches, steps, codes, verify, runs, dense, convolutions, screen);
 criterion_main!(benches);
