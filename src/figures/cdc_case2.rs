@@ -8,10 +8,6 @@ use crate::maths::chance::Seed;
 
 /// Mean and standard deviation in milliseconds, without mitigation and with it (labels of Figs. 11, 12).
 const PUBLISHED: [(f64, f64); 2] = [(1019.0, 390.77), (929.0, 284.53)];
-/// Per cent of requests that take longer than the figures' axes show, reckoned from their labels and bars.
-const BEYOND: [f64; 2] = [1.3, 0.4];
-/// Where the axes end, in milliseconds.
-const AXIS_ENDS: f64 = 2000.0;
 const WAYS: [(&str, &str); 2] = [("waiting for all", "wait: Everyone, "), ("any two of three", "")];
 /// What replies are delayed by: all that Fig. 1 shows; and with part of its last bin, which holds whatever
 /// came later, as late as Fig. 11 needs for what lies beyond its axis.
@@ -57,7 +53,7 @@ fn gains(with: &str, all: &Ran, two: &Ran) -> Vec<Claim> {
         (two.mean() / all.mean() - 1.0, two.deviation() / all.deviation() - 1.0);
     let percent = |change: f64| format!("{:+.1} %", 100.0 * change);
     let [(mean_all, sd_all), (mean_two, sd_two)] = PUBLISHED;
-    let mut claims = vec![
+    vec![
         Claim::new(
             format!("mean latency with straggler mitigation{with}"),
             format!("{mean_all} → {mean_two} ms, {}", percent(mean_two / mean_all - 1.0)),
@@ -70,34 +66,18 @@ fn gains(with: &str, all: &Ran, two: &Ran) -> Vec<Claim> {
             format!("{:.0} → {:.0} ms, {}", all.deviation(), two.deviation(), percent(deviation)),
             deviation <= sd_two / sd_all - 1.0,
         ),
-    ];
-    if !with.is_empty() {
-        let beyond = [all, two].map(|ran| {
-            let late = ran.latencies.iter().filter(|latency| **latency > AXIS_ENDS).count();
-            100.0 * late as f64 / ran.latencies.len().max(1) as f64
-        });
-        let line = |[all, two]: [f64; 2]| format!("{all:.1} → {two:.1} %");
-        claims.push(Claim::new(
-            "requests beyond 2 s (the first is what the tail was made from)",
-            line(BEYOND),
-            line(beyond),
-            beyond.iter().zip(BEYOND).all(|(got, want)| (got - want).abs() <= TOLERANCE),
-        ));
-    }
-    claims
+    ]
 }
-
-/// Of per cents that were reckoned from two moments.
-const TOLERANCE: f64 = 0.3;
 
 fn remarks() -> Vec<String> {
     [
         "Assumed: every board's replies are delayed as in Fig. 1 (less its 50 ms of computing), \
          independently; 3 GFLOP/s with a log-normal jitter of 0.35.",
         "Fig. 1 cannot give all of the gain: its last bin (0.5 % of the arrivals, at 0.5 s) holds all that \
-         came later, and stragglers of seconds are just what mitigation is for. The tail is fitted to the \
-         mass beyond the axis of Fig. 11 (without mitigation: 1.3 % of requests, 3.5 s on average); \
-         what it does with mitigation is not fitted.",
+         came later, and stragglers of seconds are just what mitigation is for. The tail is ours: made so \
+         that without mitigation 1.2 % of requests take longer than 2 s, where Fig. 11 has 1.3 %; with it \
+         0.6 % do, where Fig. 12 has 0.4 %. It was chosen with both numbers in sight, so they prove \
+         nothing, and the rows with a tail show what a tail would do, not what was measured there.",
         "What is left is in the paper's own numbers: its five boards, both of whose halves are waited for, \
          take 836 ms (Fig. 9), and its six, two of whose three replies suffice, 929 ms. Of independent equal \
          boards the second of three is never later than the later of two; so part of the 1019 ms came \
