@@ -291,5 +291,38 @@ fn fleet_on_screen(devices: usize) -> App {
     App::new(session, options).expect("in memory")
 }
 
-criterion_group!(benches, steps, codes, verify, runs, dense, convolutions, screen);
+/// Fleets that skip numerics: a task is sent, begun, ended and replied to.
+fn fleets(c: &mut Criterion) {
+    let mut group = c.benchmark_group("fleets, tasks of 8 stages");
+    group.sample_size(10);
+    for devices in [10, 100, 1000, 10_000] {
+        let requests = 10_000 / devices;
+        let setup = Setup::new(fleet(devices), requests, Seed(1)).expect("nothing is run");
+        group.throughput(Throughput::Elements((8 * devices * requests) as u64));
+        group.bench_function(format!("{devices} devices"), |b| {
+            b.iter(|| {
+                let mut records = 0_u64;
+                let count = &mut |_| {
+                    records += 1;
+                    ControlFlow::Continue(())
+                };
+                setup.watched(Clock::Virtual, count).expect("the run ends");
+                records
+            });
+        });
+    }
+    group.finish();
+}
+
+/// `topologies/fleet-10000.ron` with so many boards, each piece of a layer on two.
+fn fleet(devices: usize) -> Arc<Plan> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("topologies/fleet-10000.ron");
+    let text = std::fs::read_to_string(&path).expect("a shipped topology");
+    let text = text
+        .replace("count: 10000,", &format!("count: {devices},"))
+        .replace("n: 10000, k: 5000", &format!("n: {devices}, k: {}", devices / 2));
+    Arc::new(Plan::parse(&path, text).unwrap_or_else(|problems| panic!("{problems}")))
+}
+
+criterion_group!(benches, steps, dense, convolutions, codes, verify, runs, fleets, screen);
 criterion_main!(benches);

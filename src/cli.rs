@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::drive::{Clock, side_by_side};
-use crate::plan::Problems;
+use crate::plan::{Numerics, Plan, Problems};
 use crate::view::verdict::Status;
 
 /// Runs a neural network across devices that crash, crawl, hang and lie, and answers anyway.
@@ -36,7 +36,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0   as expected
   1   an expectation failed or a request was lost
-  2   inconclusive: a planned fault never struck
+  2   inconclusive: a planned fault never struck, or what is expected cannot be judged
   64  bad arguments or a bad file
   70  a bug in kofn";
 
@@ -69,6 +69,10 @@ struct RunOptions {
     /// Virtual time is exact and repeatable; live is real time on this machine
     #[arg(long, value_enum, default_value = "virtual")]
     clock: ClockArg,
+    /// Skip runs sizes and costs without arithmetic: what happens when, and nothing about answers
+    /// [default: the topology's]
+    #[arg(long, value_enum)]
+    numerics: Option<NumericsArg>,
     /// How to print the result on stdout
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -81,6 +85,24 @@ enum ClockArg {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum NumericsArg {
+    Full,
+    Skip,
+}
+
+impl NumericsArg {
+    /// The plan as it was read, or as this says.
+    fn over(asked: Option<Self>, mut plan: Plan) -> Plan {
+        plan.numerics = match asked {
+            None => plan.numerics,
+            Some(Self::Full) => Numerics::Full,
+            Some(Self::Skip) => Numerics::Skip,
+        };
+        plan
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     Text,
     Json,
@@ -88,6 +110,28 @@ enum Format {
 }
 
 impl RunOptions {
+    /// Reads a topology, to be run so.
+    ///
+    /// # Errors
+    /// If there is something wrong with it, or it cannot be run so.
+    fn read(&self, topology: &Path) -> anyhow::Result<Plan> {
+        let plan = NumericsArg::over(self.numerics, Plan::read(topology)?);
+        if self.clock == ClockArg::Live && !plan.computes() {
+            let why = "numerics: Skip computes nothing, and in real time nothing else takes time; \
+                       drop one of it and --clock live";
+            return Err(BadInput(why.to_owned()).into());
+        }
+        Ok(plan)
+    }
+
+    /// What was said of numerics, as it would be said again.
+    fn numerics_again(&self) -> Option<String> {
+        self.numerics.map(|numerics| match numerics {
+            NumericsArg::Full => "--numerics full".to_owned(),
+            NumericsArg::Skip => "--numerics skip".to_owned(),
+        })
+    }
+
     fn clock(&self) -> Clock {
         match self.clock {
             ClockArg::Virtual => Clock::Virtual,

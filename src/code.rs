@@ -136,6 +136,12 @@ pub trait Code: Debug + Send + Sync {
         Fidelity::Exact
     }
 
+    /// Whether a share may bring shares in hand nearer to sufficing; not if it is the copy of one of them.
+    fn is_news(&self, share: usize, in_hand: &dyn Fn(usize) -> bool) -> bool {
+        let _ = (share, in_hand);
+        true
+    }
+
     /// The best guess from shares that do not suffice; `None` if they say nothing at all.
     fn estimate(&self, arrived: &Arrived) -> Option<Decoder> {
         least_squares(self, arrived)
@@ -176,6 +182,6 @@ pub enum Fidelity {
 /// The arrived shares do not suffice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotYet {
-    /// At least so many more are needed.
+    /// At least so many more are needed that are news ([`Code::is_news`]).
     pub missing: usize,
 }

@@ -8,6 +8,7 @@ mod helm;
 mod host;
 mod live;
 mod physics;
+mod queue;
 mod run;
 pub mod side_by_side;
 mod simulated;
@@ -50,7 +51,8 @@ pub enum Clock {
 }
 
 impl Setup {
-    /// Deploys the plan, and runs the whole model once for each input that will be asked for.
+    /// Deploys the plan, and runs the whole model once for each input that will be asked for, if anything
+    /// is computed at all.
     ///
     /// # Errors
     /// If the whole model fails on an input.
@@ -58,7 +60,7 @@ impl Setup {
         let deployment = Arc::new(Deployment::new(&plan, seed));
         let used = requests.min(plan.inputs.len());
         let case = |input: &crate::plan::Input| {
-            let truth = plan.whole.run(&input.tensors)?;
+            let truth = if plan.computes() { plan.whole.run(&input.tensors)? } else { Vec::new() };
             Ok(Case { inputs: input.tensors.clone(), label: input.label, truth })
         };
         let cases = plan.inputs[..used].par_iter().map(case).collect::<anyhow::Result<_>>()?;
@@ -73,20 +75,34 @@ impl Setup {
     /// Runs it; `watch` is shown every record as it is made, and may stop the run with it.
     ///
     /// # Errors
-    /// If kofn itself breaks down.
+    /// If kofn itself breaks down, or computes nothing and should do so in real time.
     pub fn run(
         &self,
         clock: Clock,
         watch: &mut dyn FnMut(&Record) -> ControlFlow<()>,
     ) -> anyhow::Result<Trace> {
         let mut trace = Trace::new();
-        self.drive(clock, None, &mut |progress| {
-            let Progress::Happened(record) = progress else { return ControlFlow::Continue(()) };
+        self.watched(clock, &mut |record| {
             let go_on = watch(&record);
             trace.push(record);
             go_on
         })?;
         Ok(trace)
+    }
+
+    /// Runs it and keeps nothing; `take` is given every record as it is made, and may stop the run with it.
+    ///
+    /// # Errors
+    /// Like [`Self::run`].
+    pub fn watched(
+        &self,
+        clock: Clock,
+        take: &mut dyn FnMut(Record) -> ControlFlow<()>,
+    ) -> anyhow::Result<()> {
+        self.drive(clock, None, &mut |progress| match progress {
+            Progress::Happened(record) => take(record),
+            Progress::Resting { .. } => ControlFlow::Continue(()),
+        })
     }
 
     /// Runs it in virtual time for its times alone: what a job gives for an input is computed once, and
@@ -127,12 +143,18 @@ impl Setup {
     ) -> anyhow::Result<()> {
         match clock {
             Clock::Virtual => simulated::simulated(self, rudder, watch),
+            Clock::Live if !self.plan.computes() => {
+                anyhow::bail!(
+                    "in real time everything is computed: numerics: Skip has no place there"
+                )
+            }
             Clock::Live => live::live(self, rudder, watch),
         }
     }
 
     fn client(&self) -> Client {
-        Client::new(self.cases.clone(), self.requests, self.schedule())
+        let client = Client::new(self.cases.clone(), self.requests, self.schedule());
+        if self.plan.computes() { client } else { client.of_blanks() }
     }
 
     fn schedule(&self) -> Schedule {

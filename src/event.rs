@@ -168,6 +168,8 @@ pub enum Event {
         #[serde(default)]
         best: Vec<(usize, f32)>,
     },
+    /// An answer came where nothing is computed (`numerics: Skip`): it says when, and nothing else.
+    NotComputed { request: RequestId },
     /// A device came back empty and was given its shares again.
     Deployed {
         device: DeviceId,
@@ -220,6 +222,7 @@ impl Event {
             | Self::Answered { request, .. }
             | Self::Failed { request, .. }
             | Self::Judged { request, .. }
+            | Self::NotComputed { request }
             | Self::Caught { request, .. }
             | Self::Doubted { request, .. } => Some(*request),
             Self::Lost { request, .. } => *request,
@@ -254,6 +257,7 @@ impl Event {
             | Self::Answered { .. }
             | Self::Failed { .. }
             | Self::Judged { .. }
+            | Self::NotComputed { .. }
             | Self::Deployed { .. }
             | Self::FaultBegan { .. }
             | Self::FaultEnded { .. }
@@ -284,6 +288,7 @@ impl Event {
             | Self::Answered { .. }
             | Self::Failed { .. }
             | Self::Judged { .. }
+            | Self::NotComputed { .. }
             | Self::Deployed { .. }
             | Self::FaultBegan { .. }
             | Self::FaultEnded { .. }
@@ -320,6 +325,7 @@ impl Event {
             | Self::Answered { .. }
             | Self::Failed { .. }
             | Self::Judged { .. }
+            | Self::NotComputed { .. }
             | Self::Doubted { .. }
             | Self::MarginChanged { .. } => Vec::new(),
         }

@@ -54,7 +54,7 @@
 //! | 3 | [`event`] | everything that can be seen to happen | who emits or reads it |
 //! | 4 | [`plan`] | topology file × model, fault-plan file, all checked | actors, who is alive |
 //! | 5 | [`node`] | supervisor, device, client, chaos: plain structs | actix, clocks, async |
-//! | 6 | [`drive`] | the one actor, the weather, virtual and real time | view |
+//! | 6 | [`drive`] | the one actor, the weather, virtual time (nodes called where they lie) and real | view |
 //! | 6 | [`view`] | report, verdict, board, trace and plan as text and data | node, drive |
 //! | 7 | [`session`] | a run that is steered: typed faults, branches, recording | screen |
 //! | 7 | [`swarm`] | drawn fleets and misfortune, held to what must always be true | view |
@@ -90,6 +90,8 @@
 //!     of it and the plan written of it are the same run, record for record.
 //! 13. A draw of chance depends on the seed and on what it is for, never on how many came before: a
 //!     run and its twin without faults differ by the faults alone.
+//! 14. With `numerics: Skip` the same happens at the same moments, record for record, and nothing is said of
+//!     answers: they are told as not computed, and what is expected of them is inconclusive. Lies are refused.
 
 pub mod advise;
 pub mod cli;

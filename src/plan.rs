@@ -61,9 +61,19 @@ pub struct Plan {
     pub arrivals: Arrivals,
     /// How many requests a run sends if nobody says otherwise.
     pub requests: usize,
+    pub numerics: Numerics,
     pub inputs: Vec<Input>,
     /// What the classes are called, if the topology says.
     pub classes: Vec<String>,
+}
+
+/// Whether a run computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numerics {
+    Full,
+    /// Shapes and costs only: the same happens at the same times, but no weight is encoded, nothing is
+    /// multiplied, and no answer is judged.
+    Skip,
 }
 
 /// How fast a processor is.
@@ -130,6 +140,14 @@ impl Stage {
     pub fn encode(&self, share: usize) -> Share {
         match &self.work {
             StageWork::Layer(layer) => layer.encode(share),
+            StageWork::Function(segment) => Share::Segment(segment.clone()),
+        }
+    }
+
+    /// The same for a run that computes nothing: what it costs, without its numbers.
+    pub fn outline(&self, share: usize) -> Share {
+        match &self.work {
+            StageWork::Layer(layer) => layer.outline(share),
             StageWork::Function(segment) => Share::Segment(segment.clone()),
         }
     }
@@ -263,6 +281,11 @@ pub enum StepWork {
 }
 
 impl Plan {
+    /// Whether a run of it computes what it sends about.
+    pub fn computes(&self) -> bool {
+        self.numerics == Numerics::Full
+    }
+
     pub fn device(&self, name: &str) -> Option<DeviceId> {
         self.devices.iter().position(|device| device.name == name).map(DeviceId)
     }

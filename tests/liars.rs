@@ -54,7 +54,7 @@ impl Stage {
         let probe = Arc::new(probe);
         let witness = |share: &Share| match share {
             Share::Rows { weights, .. } => Witness::new(probe.clone(), weights),
-            Share::Segment(_) => unreachable!("a layer's share is rows"),
+            Share::Segment(_) | Share::Outline { .. } => unreachable!("a layer's share is rows"),
         };
         let witnesses = shares.iter().map(witness).collect();
         let name = format!("{model} {}", layer.name);

@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,13 +10,13 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::file::write_whole;
-use super::outcome::{self, Outcome};
+use super::outcome::{self, Keep, Outcome};
 use super::side_by_side::{cores, side_by_side};
 use super::swarm::swarm;
 use super::{BadInput, ClockArg, Exit, Format, RunOptions, say, shown};
 use crate::drive::{Clock, Setup, Trace};
 use crate::maths::chance::Seed;
-use crate::plan::{FaultPlan, Plan, Problems};
+use crate::plan::{FaultPlan, Plan};
 use crate::view::check::{CheckedPlan, closing};
 use crate::view::report::Report;
 use crate::view::verdict::Status;
@@ -33,7 +32,7 @@ pub(super) struct CheckArgs {
     runs: u64,
     /// Draw N schedules of misfortune for a topology, and hold it to what must always be true
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..),
-          conflicts_with_all = ["runs", "junit", "seed", "clock"])]
+          conflicts_with_all = ["runs", "junit", "seed", "clock", "numerics"])]
     swarm: Option<u64>,
     /// The first schedule's seed
     #[arg(long, value_name = "SEED", default_value = "1", requires = "swarm")]
@@ -76,7 +75,7 @@ fn on_github() -> bool {
 
 /// Runs all plans, each as often as asked, on all cores; the worst run of each.
 fn judge_all(args: &CheckArgs) -> anyhow::Result<Vec<CheckedPlan>> {
-    let plans = read_all(&fault_plans(&args.paths)?)?;
+    let plans = read_all(&fault_plans(&args.paths)?, &args.options)?;
     let (clock, asked) = (args.options.clock(), args.options.seed);
     // In real time, runs would slow each other down.
     let threads = if clock == Clock::Live { 1 } else { cores() };
@@ -168,7 +167,7 @@ fn twins(
     keys.dedup();
     let traces = side_by_side(&keys, threads, |(key, seed)| {
         let calm = Setup { seed: Seed(*seed), ..setups[key].clone() };
-        calm.run(clock, &mut |_| ControlFlow::Continue(()))
+        outcome::twin(&calm, clock, &mut |_| {})
     });
     keys.into_iter().zip(traces).map(|(key, trace)| Ok((key, trace?))).collect()
 }
@@ -183,7 +182,8 @@ impl Task<'_> {
         let key = self.plan.setup();
         let calm = Setup { seed: Seed(self.seed), ..setups[&key].clone() };
         let twin = twins.get(&(key, self.seed));
-        Ok(Outcome::of(&calm, Some(&self.plan.faults), twin, clock, &mut |_| {})?.report)
+        Ok(Outcome::of(&calm, Some(&self.plan.faults), twin, (clock, Keep::Evidence), &mut |_| {})?
+            .report)
     }
 }
 
@@ -210,7 +210,9 @@ impl Runs {
         let report = self.worst.expect("every plan runs at least once");
         let clock = if args.options.clock == ClockArg::Live { " --clock live" } else { "" };
         let plan = shown(&read.path);
-        let again = format!("kofn check {plan}{clock} --seed {}", report.seed);
+        let numerics =
+            args.options.numerics_again().map_or(String::new(), |word| format!(" {word}"));
+        let again = format!("kofn check {plan}{clock}{numerics} --seed {}", report.seed);
         CheckedPlan { plan, runs: self.runs, failed_seeds: self.failed_seeds, report, again }
     }
 }
@@ -245,13 +247,13 @@ fn fault_plans(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// Reads all before running any; plans for the same topology share it.
-fn read_all(files: &[PathBuf]) -> Result<Vec<Read>, Problems> {
+fn read_all(files: &[PathBuf], options: &RunOptions) -> anyhow::Result<Vec<Read>> {
     let mut topologies: BTreeMap<PathBuf, Arc<Plan>> = BTreeMap::new();
     let mut read = |path: &Path| {
         let topology = FaultPlan::topology_of(path)?;
         let plan = match topologies.get(&topology) {
             Some(plan) => plan.clone(),
-            None => Arc::new(Plan::read(&topology)?),
+            None => Arc::new(options.read(&topology)?),
         };
         topologies.insert(topology.clone(), plan.clone());
         let faults = FaultPlan::read(path, &plan)?;

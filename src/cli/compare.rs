@@ -6,9 +6,9 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::file::write_whole;
-use super::outcome::{self, Outcome};
+use super::outcome::{self, Keep, Outcome};
 use super::side_by_side::{cores, side_by_side};
-use super::{BadInput, Exit, say, shown};
+use super::{BadInput, Exit, NumericsArg, say, shown};
 use crate::drive::{Clock, Setup};
 use crate::figures::Table;
 use crate::figures::chart::{Axis, Chart, Series};
@@ -32,6 +32,9 @@ pub(super) struct CompareArgs {
     /// The seed of all chance [default: the fault plan's, or 1]
     #[arg(long)]
     seed: Option<u64>,
+    /// Skip compares latencies and costs alone, without arithmetic [default: the topology's]
+    #[arg(long, value_enum)]
+    numerics: Option<NumericsArg>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -64,14 +67,16 @@ pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<Exit> {
 
 /// Runs the topology with one code.
 fn one(args: &CompareArgs, name: &str, code: CodeFile) -> anyhow::Result<Compared> {
-    let plan = Arc::new(Plan::read_with(&args.topology, code)?);
+    let plan = Plan::read_with(&args.topology, code)?;
+    let plan = Arc::new(NumericsArg::over(args.numerics, plan));
     let faults = args.faults.as_ref().map(|path| FaultPlan::read(path, &plan)).transpose()?;
     let requests = outcome::requests(args.requests, faults.as_ref(), &plan);
     let seed = Seed(outcome::seed(args.seed, faults.as_ref()));
     let calm = Setup::new(plan.clone(), requests, seed)?;
     // Requests that fail are what is compared: nothing is stopped early.
     let faults = faults.map(|faults| FaultPlan { abort_on_fail: false, ..faults });
-    let outcome = Outcome::of(&calm, faults.as_ref(), None, Clock::Virtual, &mut |_| {})?;
+    let outcome =
+        Outcome::of(&calm, faults.as_ref(), None, (Clock::Virtual, Keep::Evidence), &mut |_| {})?;
     Ok(Compared::of(name, &plan, &outcome.report))
 }
 

@@ -1,4 +1,4 @@
-//! What a run came to: its trace, and its report with the verdict.
+//! What a run came to: its report with the verdict, and its trace if somebody wants it.
 
 use std::ops::ControlFlow;
 
@@ -7,12 +7,45 @@ use crate::event::Record;
 use crate::maths::chance::Seed;
 use crate::plan::{Expectation, FaultPlan};
 use crate::units::DeviceId;
-use crate::view::report::Report;
+use crate::view::report::{Fold, Report};
 use crate::view::verdict::{Evidence, Trial, Verdict, Watchdog};
 
 pub(super) struct Outcome {
     pub(super) report: Report,
+    /// What was kept of it.
     pub(super) trace: Trace,
+}
+
+/// What is kept of what happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    Everything,
+    /// What a verdict rests on. A trace of everything grows with every message.
+    Evidence,
+}
+
+impl Keep {
+    fn of(self, record: Record, trace: &mut Trace) {
+        match self {
+            Self::Everything => trace.push(record),
+            Self::Evidence => trace.extend(Evidence::rests_on(&record)),
+        }
+    }
+}
+
+/// The run that others are measured against, as far as that needs it.
+pub(super) fn twin(
+    calm: &Setup,
+    clock: Clock,
+    seen: &mut dyn FnMut(&Record),
+) -> anyhow::Result<Trace> {
+    let mut trace = Trace::new();
+    calm.watched(clock, &mut |record| {
+        seen(&record);
+        Keep::Evidence.of(record, &mut trace);
+        ControlFlow::Continue(())
+    })?;
+    Ok(trace)
 }
 
 /// Used when nobody says otherwise, so that two people see the same.
@@ -39,7 +72,7 @@ impl Outcome {
         calm: &Setup,
         faults: Option<&FaultPlan>,
         twin: Option<&Trace>,
-        clock: Clock,
+        (clock, keep): (Clock, Keep),
         seen: &mut dyn FnMut(&Record),
     ) -> anyhow::Result<Self> {
         let planned = faults.map_or(&[][..], |plan| &plan.faults);
@@ -47,10 +80,13 @@ impl Outcome {
         let aborts = faults.is_some_and(|plan| plan.abort_on_fail);
         let mut watchdog = aborts.then(|| Watchdog::new(expectations, &calm.plan));
         let mut stopped = false;
-        let trace = calm.with_faults(planned.to_vec()).run(clock, &mut |record| {
-            seen(record);
-            let go_on = watchdog.as_mut().map_or(ControlFlow::Continue(()), |dog| dog.see(record));
+        let (mut fold, mut trace) = (Fold::default(), Trace::new());
+        calm.with_faults(planned.to_vec()).watched(clock, &mut |record| {
+            seen(&record);
+            let go_on = watchdog.as_mut().map_or(ControlFlow::Continue(()), |dog| dog.see(&record));
             stopped = go_on.is_break();
+            fold.take(&calm.plan, &record);
+            keep.of(record, &mut trace);
             go_on
         })?;
         let names: Vec<(String, Vec<DeviceId>)> = planned
@@ -59,7 +95,8 @@ impl Outcome {
             .collect();
         let Seed(seed) = calm.seed;
         let twin = twin.map(Vec::as_slice);
-        let mut report = Report::new(&calm.plan, seed, &names, &trace, twin);
+        let folded = twin.map(|twin| Fold::of(&calm.plan, twin));
+        let mut report = Report::of(&calm.plan, seed, &names, fold, folded.as_ref());
         report.verdict = Some(verdict(calm, &report, &trace, twin, expectations, stopped));
         Ok(Self { report, trace })
     }

@@ -1,7 +1,6 @@
 //! `kofn run`: a topology's requests, with or without faults, and the report.
 
 use std::io::IsTerminal;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,9 +8,9 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::file::write_whole;
-use super::outcome::{self, Outcome};
+use super::outcome::{self, Keep, Outcome};
 use super::screen::ScreenArgs;
-use super::{BadInput, ClockArg, Exit, Format, RunOptions, say, shown};
+use super::{BadInput, ClockArg, Exit, Format, NumericsArg, RunOptions, say, shown};
 use crate::drive::{Clock, Setup, Trace};
 use crate::event::{Event, Record};
 use crate::maths::chance::Seed;
@@ -46,7 +45,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     if args.requests == Some(0) {
         return Err(BadInput("--requests 0 asks for nothing".to_owned()).into());
     }
-    let plan = Arc::new(Plan::read(&args.topology)?);
+    let plan = Arc::new(args.options.read(&args.topology)?);
     let faults = args.faults.as_ref().map(|path| FaultPlan::read(path, &plan)).transpose()?;
     let faults = faults.as_ref();
     let requests = outcome::requests(args.requests, faults, &plan);
@@ -55,7 +54,8 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     if wants_screen(args)? {
         return args.screen.show(session(args, &calm, faults)?);
     }
-    let outcome = with_twin(&calm, faults, args.options.clock())?;
+    let keep = if args.trace.is_some() { Keep::Everything } else { Keep::Evidence };
+    let outcome = with_twin(&calm, faults, (args.options.clock(), keep))?;
     let header = Header::of(&plan, faults.map(|plan| plan.name.as_str()), seed, requests);
     if let Some(path) = &args.trace {
         write_trace(path, &header, &outcome.trace)?;
@@ -87,7 +87,8 @@ fn session(args: &RunArgs, calm: &Setup, faults: Option<&FaultPlan>) -> anyhow::
     if let Some(code) = &args.beside {
         let file = CodeFile::parse(code);
         let file = file.map_err(|why| BadInput(format!("\"{code}\" is no code: {why}")))?;
-        let plan = Arc::new(Plan::read_with(&args.topology, file)?);
+        let plan = Plan::read_with(&args.topology, file)?;
+        let plan = Arc::new(NumericsArg::over(args.options.numerics, plan));
         let other = Setup::new(plan, calm.requests, calm.seed)?;
         let planned = faults.map_or_else(Vec::new, |plan| plan.faults.clone());
         session.run_beside(code, other.with_faults(planned))?;
@@ -125,23 +126,22 @@ fn command_again(args: &RunArgs, seed: u64) -> String {
     if args.options.clock == ClockArg::Live {
         words.push("--clock live".to_owned());
     }
+    words.extend(args.options.numerics_again());
     words.push(format!("--seed {seed}"));
     words.join(" ")
 }
 
 /// Runs a plan after its twin, if there are faults, with a progress bar for each.
-fn with_twin(calm: &Setup, faults: Option<&FaultPlan>, clock: Clock) -> anyhow::Result<Outcome> {
+fn with_twin(
+    calm: &Setup,
+    faults: Option<&FaultPlan>,
+    how: (Clock, Keep),
+) -> anyhow::Result<Outcome> {
     let has_faults = faults.is_some_and(|plan| !plan.faults.is_empty());
-    let twin = has_faults.then(|| {
-        watched(calm, "first without faults", |seen| {
-            calm.run(clock, &mut |record| {
-                seen(record);
-                ControlFlow::Continue(())
-            })
-        })
-    });
+    let twin = has_faults
+        .then(|| watched(calm, "first without faults", |seen| outcome::twin(calm, how.0, seen)));
     let twin = twin.transpose()?;
-    watched(calm, "running", |seen| Outcome::of(calm, faults, twin.as_ref(), clock, seen))
+    watched(calm, "running", |seen| Outcome::of(calm, faults, twin.as_ref(), how, seen))
 }
 
 /// Shows a progress bar on stderr while something runs, if that is a terminal.

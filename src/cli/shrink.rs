@@ -1,12 +1,11 @@
 //! `kofn shrink`: the few faults that matter in a failing plan.
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 
-use super::outcome::{self, Outcome};
+use super::outcome::{self, Keep, Outcome};
 use super::{BadInput, Exit, say};
 use crate::drive::{Clock, Setup};
 use crate::maths::chance::Seed;
@@ -63,11 +62,12 @@ impl Trial<'_> {
     fn broken(&self, faults: &FaultPlan) -> anyhow::Result<Vec<String>> {
         let requests = outcome::requests(None, Some(faults), self.plan);
         let calm = Setup::new(self.plan.clone(), requests, Seed(self.seed))?;
-        let twin = calm.run(Clock::Virtual, &mut |_| ControlFlow::Continue(()))?;
-        let outcome = Outcome::of(&calm, Some(faults), Some(&twin), Clock::Virtual, &mut |_| {})?;
+        let twin = outcome::twin(&calm, Clock::Virtual, &mut |_| {})?;
+        let how = (Clock::Virtual, Keep::Evidence);
+        let outcome = Outcome::of(&calm, Some(faults), Some(&twin), how, &mut |_| {})?;
         let verdict = outcome.report.verdict.filter(|verdict| verdict.status == Status::Fail);
         let checks = verdict.into_iter().flat_map(|verdict| verdict.checks);
-        Ok(checks.filter(|check| !check.holds).map(|check| kind(&check.expect)).collect())
+        Ok(checks.filter(|check| check.is_broken()).map(|check| kind(&check.expect)).collect())
     }
 }
 

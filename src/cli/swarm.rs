@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::check::{CheckArgs, bar};
 use super::file::write_whole;
-use super::outcome::Outcome;
+use super::outcome::{Keep, Outcome};
 use super::side_by_side::{cores, side_by_side};
 use super::{BadInput, Exit, Format, say, shown};
 use crate::drive::{Clock, Setup};
@@ -67,6 +67,10 @@ impl Ground {
     fn new(topology: &Path) -> anyhow::Result<Self> {
         let plan = Arc::new(Plan::read(topology)?);
         let shown = shown(topology);
+        if !plan.computes() {
+            let why = "a swarm holds answers to the whole model's: let numerics be Full";
+            return Err(BadInput(format!("{shown}: {why}")).into());
+        }
         let field =
             Field::new(&plan, &shown).map_err(|error| match error.downcast::<Unsuited>() {
                 Ok(unsuited) => BadInput(format!("{shown}: {unsuited}")).into(),
@@ -156,7 +160,8 @@ impl Ground {
         let requests = plan.requests.unwrap_or(self.calm.requests);
         let seed = Seed(plan.seed.unwrap_or_default());
         let calm = Setup { requests, seed, ..self.calm.clone() };
-        let outcome = Outcome::of(&calm, Some(plan), None, Clock::Virtual, &mut |_| {})?;
+        let how = (Clock::Virtual, Keep::Evidence);
+        let outcome = Outcome::of(&calm, Some(plan), None, how, &mut |_| {})?;
         anyhow::ensure!(outcome.report.status() == Status::Fail, "the plan found does not fail");
         Ok(())
     }

@@ -26,7 +26,7 @@ impl DecoderCache {
             return known.clone();
         }
         let solved = self.code.decoder(arrived).map(Arc::new);
-        if self.known.len() < MOST_KNOWN {
+        if self.known.len() < MOST_KNOWN.min(MOST_RECIPES / self.code.shares().max(1)) {
             self.known.insert(arrived.clone(), solved.clone());
         }
         solved
@@ -35,3 +35,5 @@ impl DecoderCache {
 
 /// Enough for every set of an (8, 6) code many times over; an (32, 16) code has 600 million.
 const MOST_KNOWN: usize = 4096;
+/// Sets of thousands of shares hardly ever come twice, and their decoders are large.
+const MOST_RECIPES: usize = 1 << 18;

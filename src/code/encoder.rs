@@ -24,6 +24,11 @@ impl Encoder {
         Self::of_cells(matrix.columns(), 1, (0..matrix.rows()).map(row).collect())
     }
 
+    /// Each share is a copy of a source.
+    pub fn of_copies(sources: usize, shares: impl Iterator<Item = usize>) -> Self {
+        Self::of_cells(sources, 1, shares.map(|source| vec![vec![(source, 1.0)]]).collect())
+    }
+
     /// For k sources of so many cells: the mixtures of each share's cells.
     ///
     /// Coefficients are rounded to `f32`, so that what is decoded is what was encoded.

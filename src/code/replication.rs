@@ -1,7 +1,6 @@
 //! Copies: what everybody does today, and what every code must beat at equal budget.
 
 use super::{Arrived, Code, Decoder, Encoder, NotYet, solve};
-use crate::maths::matrix::Matrix;
 
 /// (n, k): share i is a copy of source `i mod k`. With n = r·k every source has r copies; a budget
 /// of n that k does not divide copies the first sources once more.
@@ -15,8 +14,7 @@ impl Replication {
     /// If n < k: some source would have no copy at all.
     pub fn new(n: usize, k: usize) -> Self {
         assert!(n >= k, "every source needs a copy");
-        let entry = |share: usize, source: usize| if share % k == source { 1.0 } else { 0.0 };
-        Self { encoder: Encoder::of_matrix(&Matrix::from_fn(n, k, entry)) }
+        Self { encoder: Encoder::of_copies(k, (0..n).map(|share| share % k)) }
     }
 }
 
@@ -32,6 +30,11 @@ impl Code for Replication {
     /// The source with the fewest copies may lose all but one.
     fn tolerates(&self) -> usize {
         self.shares() / self.sources() - 1
+    }
+
+    fn is_news(&self, share: usize, in_hand: &dyn Fn(usize) -> bool) -> bool {
+        let k = self.sources();
+        !(share % k..self.shares()).step_by(k).any(|copy| copy != share && in_hand(copy))
     }
 
     fn decoder(&self, arrived: &Arrived) -> Result<Decoder, NotYet> {

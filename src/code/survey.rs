@@ -12,6 +12,10 @@ use crate::maths::chance::{Purpose, Seed};
 /// Infinite if some set cannot be decoded from at all.
 pub fn worst_condition(code: &dyn Code, lost: usize) -> f64 {
     let n = code.shares();
+    // Copies amplify nothing.
+    if lost <= code.tolerates() && (0..n).all(|share| code.plain(share).is_some()) {
+        return 1.0;
+    }
     let condition =
         |arrived: &Arrived| code.decoder(arrived).map_or(f64::INFINITY, |d| d.condition);
     sets(n, n - lost.min(n)).iter().map(condition).fold(1.0, f64::max)

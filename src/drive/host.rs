@@ -1,4 +1,9 @@
-//! The one actor: hosts any node, and returns a step's effects to the driver that sent it.
+//! Where nodes live. In real time that is the one actor, which hosts any node and returns a step's effects
+//! to the driver that sent it. In virtual time, where nobody else could send it anything, a node is called
+//! where it lies: nothing else differs, and it is what a fleet of thousands needs.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use actix::{Actor, Context, Handler, Message, MessageResult, Recipient};
 
@@ -11,8 +16,6 @@ pub struct Host<N>(N);
 
 pub type SupervisorActor = Host<Supervisor>;
 pub type DeviceActor = Host<Device>;
-pub(super) type ChaosActor = Host<Chaos>;
-pub(super) type ClientActor = Host<Client>;
 
 /// One thing that happened to a node, and when.
 #[derive(Debug)]
@@ -45,51 +48,101 @@ impl<N: Node + Unpin + 'static> Handler<Step> for Host<N> {
     }
 }
 
-/// The addresses of all hosts. A crash drops a device's host and its memory; a restart starts a new
+/// Where a node lives.
+pub(super) enum Home {
+    Actor(Recipient<Step>),
+    Here(Box<dyn Node>),
+}
+
+/// The node panicked: it is not to be spoken to again.
+#[derive(Debug)]
+pub(super) struct Panicked;
+
+impl Home {
+    fn of<N: Node + Unpin + 'static>(node: N, actors: bool) -> Self {
+        if actors {
+            Self::Actor(Host(node).start().recipient())
+        } else {
+            Self::Here(Box::new(node))
+        }
+    }
+
+    /// Lets the node take a step, and adds its effects to `out`.
+    pub(super) async fn step(&mut self, step: Step, out: &mut Effects) -> Result<(), Panicked> {
+        match self {
+            Self::Actor(address) => {
+                let effects = address.send(step).await.map_err(|_| Panicked)?;
+                out.0.extend(effects.0);
+                Ok(())
+            }
+            Self::Here(node) => {
+                let Step { now, input } = step;
+                let handle = || node.handle(now, input, out);
+                catch_unwind(AssertUnwindSafe(handle)).map_err(|_| Panicked)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Home {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Actor(_) => "Actor",
+            Self::Here(_) => "Here",
+        })
+    }
+}
+
+/// The homes of all nodes. A crash drops a device's host and its memory; a restart starts a new
 /// one with the next incarnation number, so that what was meant for the old one is not delivered.
 #[derive(Debug)]
 pub(super) struct Hosts {
-    client: Recipient<Step>,
-    supervisor: Recipient<Step>,
-    chaos: Recipient<Step>,
+    client: Home,
+    supervisor: Home,
+    chaos: Home,
     devices: Vec<DeviceHost>,
+    /// Whether each is an actor.
+    actors: bool,
 }
 
 #[derive(Debug)]
 struct DeviceHost {
     /// `None` while the device is down.
-    address: Option<Recipient<Step>>,
+    home: Option<Home>,
     incarnation: u32,
 }
 
 impl Hosts {
-    /// Starts every node; must be called inside an actix system.
+    /// Starts every node; must be called inside an actix system if they are to be actors.
     pub(super) fn start(
         client: Client,
         supervisor: Supervisor,
         chaos: Chaos,
         devices: Vec<Device>,
+        actors: bool,
     ) -> Self {
-        let start = |device| DeviceHost {
-            address: Some(DeviceActor::new(device).start().recipient()),
-            incarnation: 0,
-        };
+        let start = |device| DeviceHost { home: Some(Home::of(device, actors)), incarnation: 0 };
         Self {
-            client: ClientActor::new(client).start().recipient(),
-            supervisor: SupervisorActor::new(supervisor).start().recipient(),
-            chaos: ChaosActor::new(chaos).start().recipient(),
+            client: Home::of(client, actors),
+            supervisor: Home::of(supervisor, actors),
+            chaos: Home::of(chaos, actors),
             devices: devices.into_iter().map(start).collect(),
+            actors,
         }
     }
 
-    /// A node's address, if it is up.
-    pub(super) fn address(&self, node: NodeId) -> Option<Recipient<Step>> {
+    /// Where a node lives, if it is up.
+    pub(super) fn home(&mut self, node: NodeId) -> Option<&mut Home> {
         match node {
-            NodeId::Client => Some(self.client.clone()),
-            NodeId::Supervisor => Some(self.supervisor.clone()),
-            NodeId::Chaos => Some(self.chaos.clone()),
-            NodeId::Device(device) => self.devices[device.0].address.clone(),
+            NodeId::Client => Some(&mut self.client),
+            NodeId::Supervisor => Some(&mut self.supervisor),
+            NodeId::Chaos => Some(&mut self.chaos),
+            NodeId::Device(device) => self.devices[device.0].home.as_mut(),
         }
+    }
+
+    pub(super) fn is_up(&self, device: DeviceId) -> bool {
+        self.devices[device.0].home.is_some()
     }
 
     /// Which life of a node this is.
@@ -102,18 +155,18 @@ impl Hosts {
 
     pub(super) fn kill(&mut self, device: DeviceId) {
         let host = &mut self.devices[device.0];
-        host.address = None;
+        host.home = None;
         host.incarnation += 1;
     }
 
     /// Starts a device that holds nothing; says whether it was down.
     pub(super) fn revive(&mut self, device: DeviceId) -> bool {
         let host = &mut self.devices[device.0];
-        if host.address.is_some() {
+        if host.home.is_some() {
             return false;
         }
         let device = Device::empty(device, host.incarnation);
-        host.address = Some(DeviceActor::new(device).start().recipient());
+        host.home = Some(Home::of(device, self.actors));
         true
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn live(setup: &Setup, rudder: Option<Rudder>, watch: Watch<'_>) -> a
     actix::System::with_tokio_rt(runtime).block_on(async {
         let (finished, mut results) = unbounded_channel();
         let clock = Stopwatch::start();
-        let mut run = Run::start(setup, Real { finished }, rudder.is_some(), watch);
+        let mut run = Run::start(setup, Real { finished }, true, rudder.is_some(), watch);
         let mut commands = rudder.map(|Rudder(commands)| commands);
         while !run.is_over() {
             let now = clock.now();

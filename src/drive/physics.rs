@@ -4,40 +4,55 @@ use rand_distr::{Distribution, LogNormal};
 
 use crate::fault::{Cost, Way};
 use crate::maths::chance::{Purpose, Seed};
+use crate::maths::delay::Delay;
 use crate::node::Job;
-use crate::plan::{Machine, Plan};
-use crate::units::{Bytes, DeviceId, Span, Time};
+use crate::plan::{Device, Machine, Plan};
+use crate::units::{Bandwidth, Bytes, DeviceId, Span, Time};
 
 /// The links of the fleet: one a device, each way a pipe that carries one message at a time.
 #[derive(Debug)]
 pub(super) struct Links {
     seed: Seed,
-    free: Vec<[Time; 2]>,
+    pipes: Vec<[Pipe; 2]>,
+}
+
+/// All that a message needs to know of its way, side by side: a fleet of thousands is larger than caches.
+#[derive(Debug)]
+struct Pipe {
+    free: Time,
+    bandwidth: Bandwidth,
+    latency: Delay,
 }
 
 impl Links {
-    pub(super) fn new(seed: Seed, devices: usize) -> Self {
-        Self { seed, free: vec![[Time::ZERO; 2]; devices] }
+    pub(super) fn new(seed: Seed, plan: &Plan) -> Self {
+        let pipes = |device: &Device| {
+            let pipe = |latency: &Delay| {
+                let (bandwidth, latency) = (device.bandwidth, latency.clone());
+                Pipe { free: Time::ZERO, bandwidth, latency }
+            };
+            // In the order of `Way`.
+            [pipe(&device.latency), pipe(&device.reply_latency)]
+        };
+        Self { seed, pipes: plan.devices.iter().map(pipes).collect() }
     }
 
     /// When a message sent now arrives: after those before it, its own transfer, and a latency.
     pub(super) fn carry(
         &mut self,
         now: Time,
-        plan: &Plan,
         (device, way): (DeviceId, Way),
         size: Bytes,
         identity: &[u64],
     ) -> Time {
-        let spec = &plan.devices[device.0];
-        let free = &mut self.free[device.0][way as usize];
-        *free = (*free).max(now) + spec.bandwidth.time_for(size);
-        let ids = [&[device.0 as u64, way as u64], identity].concat();
-        let latency = match way {
-            Way::ToDevice => &spec.latency,
-            Way::FromDevice => &spec.reply_latency,
-        };
-        *free + latency.draw(&mut self.seed.stream(Purpose::Latency, &ids))
+        let Pipe { free, bandwidth, latency } = &mut self.pipes[device.0][way as usize];
+        *free = (*free).max(now) + bandwidth.time_for(size);
+        if let Delay::Constant(span) = latency {
+            return *free + *span;
+        }
+        let link = [device.0 as u64, way as u64];
+        let ids = link.iter().chain(identity).copied();
+        *free + latency.draw(&mut self.seed.stream_of(Purpose::Latency, ids))
     }
 }
 

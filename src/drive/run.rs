@@ -1,17 +1,17 @@
 //! What both drivers share: the hosts, the queue of things to come, and the carrying out of effects.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 
 use super::Setup;
 use super::helm::Progress;
-use super::host::{Hosts, Step};
+use super::host::{Hosts, Panicked, Step};
+use super::queue::Queue;
 use super::weather::Weather;
 use crate::event::{Event, Record};
 use crate::fault::{Cost, Fate, Grip, ResultOf, Way};
 use crate::node::{
-    Chaos, Device, Effect, Input, Job, Message, NodeId, Order, Output, Supervisor, Timer,
+    Chaos, Device, Effect, Effects, Input, Job, Message, NodeId, Order, Output, Supervisor, Timer,
 };
 
 use crate::units::{Bytes, DeviceId, Span, Time};
@@ -70,20 +70,13 @@ impl Coming {
     }
 }
 
-/// An entry of the queue, ordered by time and then by cause.
-struct Entry {
-    at: Time,
-    cause: u64,
-    what: Coming,
-}
-
 pub(super) struct Run<'w, P> {
     pace: P,
     hosts: Hosts,
     weather: Weather,
     /// What waits for each frozen device.
     frozen: BTreeMap<DeviceId, Vec<Coming>>,
-    queue: BinaryHeap<Reverse<Entry>>,
+    queue: Queue<Coming>,
     causes: u64,
     /// How many records there are.
     noted: u64,
@@ -93,6 +86,8 @@ pub(super) struct Run<'w, P> {
     chaos_watches: bool,
     /// What was noted and not yet shown to chaos.
     unseen: Vec<Event>,
+    /// Room for a step's effects.
+    effects: Effects,
     watch: Watch<'w>,
     /// Whether the watcher has seen enough.
     stopped: bool,
@@ -102,34 +97,40 @@ pub(super) struct Run<'w, P> {
 pub(super) type Watch<'w> = &'w mut dyn FnMut(Progress) -> ControlFlow<()>;
 
 impl<'w, P: Pace> Run<'w, P> {
-    /// Starts all nodes; must be called inside an actix system. If the run is steered, any fault may
+    /// Starts all nodes, as actors or not. Actors need an actix system. If the run is steered, any fault may
     /// still be planned.
-    pub(super) fn start(setup: &Setup, pace: P, steered: bool, watch: Watch<'w>) -> Self {
+    pub(super) fn start(
+        setup: &Setup,
+        pace: P,
+        actors: bool,
+        steered: bool,
+        watch: Watch<'w>,
+    ) -> Self {
         let Setup { plan, deployment, faults, requests, seed, .. } = setup;
         let device = |id| Device::deployed(DeviceId(id), deployment.held_by(DeviceId(id)));
         let devices: Vec<Device> = (0..plan.devices.len()).map(device).collect();
         let supervisor = Supervisor::new(plan.clone(), deployment.clone());
         let chaos = Chaos::new(faults.clone(), *seed);
-        let hosts = Hosts::start(setup.client(), supervisor, chaos, devices);
+        let hosts = Hosts::start(setup.client(), supervisor, chaos, devices, actors);
         let remembers = faults.iter().any(|fault| fault.what.misfortune().needs_the_past());
         let mut run = Self {
             pace,
             hosts,
             weather: Weather::new(*seed, steered || remembers),
             frozen: BTreeMap::new(),
-            queue: BinaryHeap::new(),
+            queue: Queue::new(),
             causes: AFTER_FAULTS,
             noted: 0,
             open: *requests,
             chaos_watches: steered || faults.iter().any(|fault| fault.trigger.watches()),
             unseen: Vec::new(),
+            effects: Effects::default(),
             watch,
             stopped: false,
         };
         for (order, node) in [NodeId::Chaos, NodeId::Supervisor, NodeId::Client].iter().enumerate()
         {
-            let start = Entry { at: Time::ZERO, cause: order as u64, what: Coming::Start(*node) };
-            run.queue.push(Reverse(start));
+            run.queue.push(Time::ZERO, order as u64, Coming::Start(*node));
         }
         run
     }
@@ -141,7 +142,7 @@ impl<'w, P: Pace> Run<'w, P> {
 
     /// When the next thing is due.
     pub(super) fn next_due(&self) -> Option<Time> {
-        self.queue.peek().map(|Reverse(entry)| entry.at)
+        self.queue.next_due()
     }
 
     /// How many records there are so far.
@@ -157,16 +158,18 @@ impl<'w, P: Pace> Run<'w, P> {
     pub(super) fn push(&mut self, at: Time, what: Coming) {
         self.causes += 1;
         let cause = what.rank().unwrap_or(self.causes);
-        self.queue.push(Reverse(Entry { at, cause, what }));
+        self.queue.push(at, cause, what);
     }
 
     pub(super) fn pop(&mut self) -> Option<(Time, Coming)> {
-        self.queue.pop().map(|Reverse(entry)| (entry.at, entry.what))
+        self.queue.pop()
     }
 
     /// Tells chaos something that is not due but said.
     pub(super) async fn tell_chaos(&mut self, now: Time, input: Input) {
-        for effect in self.step(now, NodeId::Chaos, input).await {
+        let mut effects = Effects::default();
+        self.step(now, NodeId::Chaos, input, &mut effects).await;
+        for effect in effects.0 {
             self.carry_out(now, NodeId::Chaos, effect, &mut VecDeque::new());
         }
     }
@@ -178,7 +181,7 @@ impl<'w, P: Pace> Run<'w, P> {
             Coming::Start(node) => (node, Input::Start),
             Coming::Mail { from, to, message } => {
                 if let NodeId::Device(device) = to
-                    && self.hosts.address(to).is_none()
+                    && !self.hosts.is_up(device)
                 {
                     return self.note_lost(now, device, &message, "it is down".to_owned());
                 }
@@ -191,14 +194,20 @@ impl<'w, P: Pace> Run<'w, P> {
             }
             Coming::Wake { .. } | Coming::Done { .. } => return,
         };
-        let mut steps = VecDeque::from([(node, input)]);
-        while let Some((node, input)) = steps.pop_front() {
-            for effect in self.step(now, node, input).await {
+        // Most things are over with one step.
+        let mut steps = VecDeque::new();
+        let mut next = Some((node, input));
+        let mut effects = std::mem::take(&mut self.effects);
+        while let Some((node, input)) = next {
+            self.step(now, node, input, &mut effects).await;
+            for effect in effects.0.drain(..) {
                 self.carry_out(now, node, effect, &mut steps);
             }
-            let seen = std::mem::take(&mut self.unseen).into_iter();
+            let seen = self.unseen.drain(..);
             steps.extend(seen.map(|event| (NodeId::Chaos, Input::Saw(event))));
+            next = steps.pop_front();
         }
+        self.effects = effects;
     }
 
     /// What happens to a frozen device is kept for when it thaws.
@@ -229,15 +238,15 @@ impl<'w, P: Pace> Run<'w, P> {
         self.hosts.incarnation(life.node) == life.incarnation
     }
 
-    async fn step(&mut self, now: Time, node: NodeId, input: Input) -> Vec<Effect> {
-        let Some(address) = self.hosts.address(node) else { return Vec::new() };
-        match (address.send(Step { now, input }).await, node) {
-            (Ok(effects), _) => effects.0,
-            (Err(_), NodeId::Device(device)) => {
+    async fn step(&mut self, now: Time, node: NodeId, input: Input, out: &mut Effects) {
+        let Some(home) = self.hosts.home(node) else { return };
+        match (home.step(Step { now, input }, out).await, node) {
+            (Ok(()), _) => {}
+            (Err(Panicked), NodeId::Device(device)) => {
+                out.0.clear();
                 self.kill(now, device, "its host panicked");
-                Vec::new()
             }
-            (Err(error), _) => panic!("{node:?} broke down, which is our own bug: {error}"),
+            (Err(Panicked), _) => panic!("{node:?} broke down, which is our own bug"),
         }
     }
 
@@ -273,7 +282,8 @@ impl<'w, P: Pace> Run<'w, P> {
         if self.stopped {
             return;
         }
-        if matches!(event, Event::Judged { .. } | Event::Failed { .. }) {
+        if matches!(event, Event::Judged { .. } | Event::NotComputed { .. } | Event::Failed { .. })
+        {
             self.open -= 1;
         }
         if self.chaos_watches {
@@ -295,7 +305,8 @@ impl<'w, P: Pace> Run<'w, P> {
             // Client and supervisor are one process.
             _ => return self.push(now, Coming::Mail { from, to, message }),
         };
-        let identity = [&[way as u64][..], &message.identity()].concat();
+        let [a, b, c, d, e] = message.identity();
+        let identity = [way as u64, a, b, c, d, e];
         let Fate { lost, extra, copies } = self.weather.message(device, way, &identity);
         if lost {
             return self.note_lost(now, device, &message, "a fault lost it".to_owned());
@@ -362,7 +373,7 @@ impl<'w, P: Pace> Run<'w, P> {
 
     /// Drops the host of a device that is up.
     fn kill(&mut self, now: Time, device: DeviceId, why: &str) {
-        if self.hosts.address(NodeId::Device(device)).is_some() {
+        if self.hosts.is_up(device) {
             self.hosts.kill(device);
             self.note(now, Event::Died { device, why: why.to_owned() });
         }
@@ -374,23 +385,3 @@ impl<'w, P: Pace> Run<'w, P> {
         }
     }
 }
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.cause).cmp(&(other.at, other.cause))
-    }
-}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Entry {}

@@ -12,8 +12,8 @@ use super::run::{Finished, Life, Pace, Run, Watch};
 use crate::fault::{Cost, Way};
 use crate::maths::Tensor;
 use crate::maths::chance::Seed;
-use crate::node::{Job, NodeId, Output};
-use crate::plan::Plan;
+use crate::node::{Blanks, Job, NodeId, Output};
+use crate::plan::Machine;
 use crate::units::{Bytes, DeviceId, Time};
 
 /// Runs in virtual time. Same build, setup and seed: same trace, byte for byte.
@@ -25,7 +25,7 @@ pub(super) fn simulated(
     rudder: Option<Rudder>,
     watch: Watch<'_>,
 ) -> anyhow::Result<()> {
-    keep_time(setup, rudder, Virtual::new(setup, None), watch)
+    keep_time(setup, rudder, Virtual::new(setup, Numbers::Computed), watch)
 }
 
 /// Runs in virtual time and computes each job once for every input.
@@ -33,13 +33,13 @@ pub(super) fn simulated(
 /// # Errors
 /// Like [`simulated`].
 pub(super) fn rehearsed(setup: &Setup, watch: Watch<'_>) -> anyhow::Result<()> {
-    keep_time(setup, None, Virtual::new(setup, Some(BTreeMap::new())), watch)
+    keep_time(setup, None, Virtual::new(setup, Numbers::Once(BTreeMap::new())), watch)
 }
 
 fn keep_time(
     setup: &Setup,
     rudder: Option<Rudder>,
-    pace: Virtual<'_>,
+    pace: Virtual,
     watch: Watch<'_>,
 ) -> anyhow::Result<()> {
     let runtime = || {
@@ -48,7 +48,7 @@ fn keep_time(
             .expect("a thread's runtime needs nothing")
     };
     actix::System::with_tokio_rt(runtime).block_on(async {
-        let mut run = Run::start(setup, pace, rudder.is_some(), watch);
+        let mut run = Run::start(setup, pace, false, rudder.is_some(), watch);
         let mut now = Time::ZERO;
         let mut leave = Leave::Until(if rudder.is_none() { Time(u64::MAX) } else { now });
         let mut commands = rudder.map(|Rudder(commands)| commands);
@@ -73,28 +73,45 @@ fn keep_time(
     })
 }
 
-struct Virtual<'s> {
-    plan: &'s Plan,
+struct Virtual {
+    /// Of the devices.
+    machines: Vec<Machine>,
+    supervisor: Machine,
     seed: Seed,
     /// How many different ones are asked for.
     inputs: u64,
     links: Links,
     /// When the supervisor's processor is done with the jobs it was given.
     supervisor_free: Time,
-    /// What jobs gave the first time, if they are to be computed once only.
-    known: Option<BTreeMap<[u64; 4], Vec<Tensor>>>,
+    numbers: Numbers,
 }
 
-impl<'s> Virtual<'s> {
-    fn new(setup: &'s Setup, known: Option<BTreeMap<[u64; 4], Vec<Tensor>>>) -> Self {
+/// Where what jobs give comes from. Times hang on sizes alone: they are the same.
+enum Numbers {
+    Computed,
+    /// What each gave the first time, for every input.
+    Once(BTreeMap<[u64; 4], Vec<Tensor>>),
+    Skipped(Blanks),
+}
+
+impl Virtual {
+    fn new(setup: &Setup, numbers: Numbers) -> Self {
+        let numbers =
+            if setup.plan.computes() { numbers } else { Numbers::Skipped(Blanks::default()) };
         let Setup { plan, seed, cases, .. } = setup;
-        let links = Links::new(*seed, plan.devices.len());
+        let links = Links::new(*seed, plan);
+        let machines = plan.devices.iter().map(|device| device.machine.clone()).collect();
         let (supervisor_free, inputs) = (Time::ZERO, cases.len() as u64);
-        Self { plan, seed: *seed, inputs, links, supervisor_free, known }
+        let supervisor = plan.supervisor.clone();
+        Self { machines, supervisor, seed: *seed, inputs, links, supervisor_free, numbers }
     }
 
     fn output(&mut self, job: Job) -> Output {
-        let Some(known) = &mut self.known else { return job.run() };
+        let known = match &mut self.numbers {
+            Numbers::Computed => return job.run(),
+            Numbers::Skipped(blanks) => return blanks.output(job),
+            Numbers::Once(known) => known,
+        };
         let Some((request, what)) = job.of_request() else { return job.run() };
         let key = [request % self.inputs.max(1), what[0], what[1], what[2]];
         if let Some(tensors) = known.get(&key) {
@@ -108,17 +125,18 @@ impl<'s> Virtual<'s> {
     }
 }
 
-impl Pace for Virtual<'_> {
+impl Pace for Virtual {
     fn arrival(&mut self, now: Time, link: (DeviceId, Way), size: Bytes, identity: &[u64]) -> Time {
-        self.links.carry(now, self.plan, link, size, identity)
+        self.links.carry(now, link, size, identity)
     }
 
     fn begin(&mut self, now: Time, life: Life, job: Job, cost: Cost) -> Option<Finished> {
         let (machine, who) = match life.node {
-            NodeId::Device(device) => (&self.plan.devices[device.0].machine, 1 + device.0 as u64),
-            NodeId::Client | NodeId::Supervisor | NodeId::Chaos => (&self.plan.supervisor, 0),
+            NodeId::Device(device) => (&self.machines[device.0], 1 + device.0 as u64),
+            NodeId::Client | NodeId::Supervisor | NodeId::Chaos => (&self.supervisor, 0),
         };
-        let ids = [&[who], &job.identity()[..]].concat();
+        let [a, b, c, d, e] = job.identity();
+        let ids = [who, a, b, c, d, e];
         let took = duration(self.seed, machine, &job, &ids, cost);
         // A device asks for one job at a time; the supervisor may ask for several.
         let begins = if who == 0 { self.supervisor_free.max(now) } else { now };

@@ -74,6 +74,9 @@ impl Weather {
         identity: &[u64],
         mut ask: impl FnMut(&dyn Misfortune, &mut rand_chacha::ChaCha8Rng),
     ) {
+        if self.active.is_empty() {
+            return;
+        }
         for (fault, (kind, _)) in self.over(device) {
             let ids = [&[fault.0 as u64, device.0 as u64], identity].concat();
             ask(kind.misfortune(), &mut self.seed.stream(Purpose::Fault, &ids));

@@ -24,6 +24,7 @@ pub struct Segment {
     /// The size of its constants: what a device must hold to run it.
     pub weight_bytes: Bytes,
     pub result_bytes: Bytes,
+    pub result_shapes: Vec<Vec<usize>>,
     plan: Arc<TypedRunnableModel>,
 }
 
@@ -73,7 +74,7 @@ impl Segment {
                 wires.insert(OutletId::new(node.id, slot), *wire);
             }
         }
-        let mut result_bytes = 0;
+        let (mut result_bytes, mut result_shapes) = (0, Vec::new());
         let mut ends: TVec<OutletId> = tvec!();
         for outlet in outputs {
             let wire = match wires.get(outlet) {
@@ -82,7 +83,10 @@ impl Segment {
             };
             let name = part.unique_name(format!("{name}.out")).into_owned();
             ends.push(part.wire_node(name, cast(f32::datum_type()), &[wire])?[0]);
-            result_bytes += 4 * graph.outlet_fact(*outlet)?.shape.volume().to_usize()? as u64;
+            let shape = &graph.outlet_fact(*outlet)?.shape;
+            result_bytes += 4 * shape.volume().to_usize()? as u64;
+            let dims: Result<Vec<usize>, _> = shape.iter().map(|dim| dim.to_usize()).collect();
+            result_shapes.push(dims?);
         }
         part.select_output_outlets(&ends)?;
         let plan = part.into_optimized()?.into_runnable()?;
@@ -91,6 +95,7 @@ impl Segment {
             work: Flops(work),
             weight_bytes: Bytes(weight_bytes),
             result_bytes: Bytes(result_bytes),
+            result_shapes,
             plan,
         })
     }

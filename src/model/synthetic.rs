@@ -23,15 +23,39 @@ pub enum Architecture {
     /// `Vgg16` with a sixteenth of its channels and of the width of its dense layers: maps and strips have
     /// the real shapes, at a 256th of the work.
     Vgg16Narrow,
+    /// So many dense layers, each from 16 inputs to `width` outputs, of which a local layer makes 16 again:
+    /// light to compute, and wide enough to be cut in thousands of pieces.
+    Fans { layers: usize, width: usize },
 }
 
+/// How wide fans are where they are held.
+const HANDLE: usize = 16;
+/// Weights of fans that are drawn at most.
+const MOST_WEIGHTS: usize = 1 << 28;
+
 impl Architecture {
+    /// [`Self::Fans`], if there can be such.
+    ///
+    /// # Errors
+    /// If not: what to choose.
+    pub fn fans(layers: usize, width: usize) -> Result<Self, String> {
+        let weights = layers.saturating_mul(width).saturating_mul(HANDLE);
+        if weights == 0 || weights > MOST_WEIGHTS || !width.is_multiple_of(HANDLE) {
+            return Err(format!(
+                "there are no {layers} fans of width {width}: choose at least 1, a width that is a \
+                 multiple of {HANDLE}, and {MOST_WEIGHTS} weights in all at most"
+            ));
+        }
+        Ok(Self::Fans { layers, width })
+    }
+
     /// The network with He-normal weights drawn from the seed.
     pub fn network(self, seed: Seed) -> Result<Network, Unusable> {
         let (name, proto) = match self {
             Self::AlexNet => ("AlexNet (synthetic weights)", alexnet(seed)),
             Self::Vgg16 => ("VGG16 (synthetic weights)", vgg16(seed, 1)),
             Self::Vgg16Narrow => ("VGG16/16 (synthetic weights)", vgg16(seed, 16)),
+            Self::Fans { layers, width } => ("fans (synthetic weights)", fans(seed, layers, width)),
         };
         Network::from_graph(name.to_owned(), onnx::from_proto(&proto)?)
     }
@@ -75,6 +99,18 @@ fn vgg16(seed: Seed, narrower: i64) -> ModelProto {
     }
     net.classifier([25088 / narrower, 4096 / narrower, 4096 / narrower, 1000]);
     net.finish(1000)
+}
+
+fn fans(seed: Seed, layers: usize, width: usize) -> ModelProto {
+    let (handle, width) = (HANDLE as i64, width as i64);
+    let mut net = Builder::new(seed, [1, 1, handle]);
+    net.node("Flatten", "flatten", &[], vec![int("axis", 1)]);
+    for layer in 1..=layers {
+        net.dense(&format!("fan{layer}"), width, handle);
+        net.relu();
+        net.average(handle, width / handle);
+    }
+    net.finish(handle)
 }
 
 /// A chain of ONNX nodes under construction.
@@ -181,14 +217,32 @@ impl Builder {
     fn classifier(&mut self, widths: [i64; 4]) {
         self.node("Flatten", "flatten", &[], vec![int("axis", 1)]);
         for (layer, pair) in widths.windows(2).enumerate() {
-            let name = format!("fc{}", layer + 1);
-            let weights = self.weights(&name, &[pair[1], pair[0]]);
-            let bias = self.bias(&name, pair[1]);
-            self.node("Gemm", &name, &[weights, bias], vec![int("transB", 1)]);
+            self.dense(&format!("fc{}", layer + 1), pair[1], pair[0]);
             if layer + 2 < widths.len() {
                 self.relu();
             }
         }
+    }
+
+    fn dense(&mut self, name: &str, rows: i64, depth: i64) {
+        let weights = self.weights(name, &[rows, depth]);
+        let bias = self.bias(name, rows);
+        self.node("Gemm", name, &[weights, bias], vec![int("transB", 1)]);
+    }
+
+    /// So many averages, each of so many neighbours.
+    fn average(&mut self, groups: i64, of: i64) {
+        let name = format!("average{}", self.graph.node.len());
+        let shape = format!("{name}.shape");
+        self.graph.initializer.push(TensorProto {
+            name: shape.clone(),
+            dims: vec![3],
+            data_type: INT64,
+            raw_data: [1, groups, of].iter().flat_map(|dim: &i64| dim.to_le_bytes()).collect(),
+            ..TensorProto::default()
+        });
+        self.node("Reshape", &name, &[shape], vec![]);
+        self.node("ReduceMean", &name, &[], vec![ints("axes", &[2]), int("keepdims", 0)]);
     }
 
     fn finish(mut self, classes: i64) -> ModelProto {
@@ -204,6 +258,8 @@ impl Builder {
 
 /// ONNX's number for `float`.
 const FLOAT: i32 = 1;
+/// Its number for `int64`.
+const INT64: i32 = 7;
 
 fn value(name: &str, shape: &[i64]) -> ValueInfoProto {
     let dim = |size: &i64| tensor_shape_proto::Dimension {

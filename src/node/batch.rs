@@ -43,7 +43,6 @@ pub(super) fn mix_inputs(batch: &Batch, inputs: &[Vec<Tensor>]) -> Result<Mixed,
         inputs.iter().map(|tensors| tensors.iter().flatten().copied().collect()).collect();
     let order = batch.order.of(&flat.iter().map(Vec::as_slice).collect::<Vec<_>>());
     let along: Vec<usize> = (0..k).map(|place| order[place * count / k]).collect();
-    let places = |request| (0..k).filter(|place| along[*place] == request).collect();
     let share = |share: usize| -> Result<Vec<Tensor>, String> {
         let mixture = &batch.estimator.encoder().share(share)[0];
         let tensor = |at: usize| match mixture[..] {
@@ -54,8 +53,15 @@ pub(super) fn mix_inputs(batch: &Batch, inputs: &[Vec<Tensor>]) -> Result<Mixed,
     };
     Ok(Mixed {
         tasks: (0..batch.estimator.shares()).map(share).collect::<Result<_, _>>()?,
-        places: (0..count).map(places).collect(),
+        places: places(&order, k),
     })
+}
+
+/// Where on a curve with k places each input stands, if they stand along it in this order.
+pub(super) fn places(order: &[usize], k: usize) -> Vec<Vec<usize>> {
+    let is_at = |place: usize, input| order[place * order.len() / k] == input;
+    let places = |input| (0..k).filter(|place| is_at(*place, input)).collect();
+    (0..order.len()).map(places).collect()
 }
 
 fn mixed(terms: Vec<(f64, &Tensor)>) -> Result<Tensor, String> {

@@ -17,16 +17,31 @@ pub struct Deployment {
     witnesses: BTreeMap<StageId, Arc<Witnesses>>,
 }
 
+/// What the shares cost; those that are alike are one.
+fn outlines(stage: &Stage) -> Vec<Arc<Share>> {
+    let mut outlines: Vec<Arc<Share>> = Vec::new();
+    for share in 0..stage.code.shares() {
+        let outline = stage.outline(share);
+        let last = outlines.last().filter(|last| last.costs_what(&outline));
+        outlines.push(last.cloned().unwrap_or_else(|| Arc::new(outline)));
+    }
+    outlines
+}
+
 impl Deployment {
-    /// Encodes every stage, and draws the witnesses of its shares from the seed. A share with several
+    /// Encodes every stage, unless nothing is computed, and draws the witnesses of its shares from the seed. A share with several
     /// holders is encoded once.
     pub fn new(plan: &Plan, seed: Seed) -> Self {
         let mut shares: BTreeMap<DeviceId, BTreeMap<_, _>> = BTreeMap::new();
         let mut witnesses = BTreeMap::new();
         for (id, stage) in plan.stages.iter().enumerate() {
             let id = StageId(id);
-            let encoded: Vec<Arc<Share>> =
-                (0..stage.code.shares()).map(|share| Arc::new(stage.encode(share))).collect();
+            let encoded: Vec<Arc<Share>> = match plan.computes() {
+                true => {
+                    (0..stage.code.shares()).map(|share| Arc::new(stage.encode(share))).collect()
+                }
+                false => outlines(stage),
+            };
             for (share, holders) in stage.holders.iter().enumerate() {
                 for holder in holders {
                     let held = shares.entry(*holder).or_default();

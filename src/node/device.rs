@@ -62,19 +62,23 @@ impl Device {
     fn take_next(&mut self, out: &mut Effects) {
         while self.busy.is_none() {
             let Some((ticket, inputs)) = self.waiting.pop_front() else { return };
-            let Ticket { round, share, .. } = ticket;
-            match self.shares.get(&(round.stage, share)) {
-                Some(held) => {
-                    let wanted = Wanted::default();
-                    self.busy = Some(Busy { ticket, wanted: wanted.clone() });
-                    let RoundId { request, stage } = round;
-                    out.note(Event::Started { request, stage, share, device: self.id });
-                    out.work(Job::Share { ticket, share: held.clone(), inputs, wanted });
-                }
-                None => {
-                    let why = "it does not hold that share".to_owned();
-                    out.send(NodeId::Supervisor, Message::Reply(ticket, Err(why)));
-                }
+            self.begin(ticket, inputs, out);
+        }
+    }
+
+    fn begin(&mut self, ticket: Ticket, inputs: Inputs, out: &mut Effects) {
+        let Ticket { round, share, .. } = ticket;
+        match self.shares.get(&(round.stage, share)) {
+            Some(held) => {
+                let wanted = Wanted::default();
+                self.busy = Some(Busy { ticket, wanted: wanted.clone() });
+                let RoundId { request, stage } = round;
+                out.note(Event::Started { request, stage, share, device: self.id });
+                out.work(Job::Share { ticket, share: held.clone(), inputs, wanted });
+            }
+            None => {
+                let why = "it does not hold that share".to_owned();
+                out.send(NodeId::Supervisor, Message::Reply(ticket, Err(why)));
             }
         }
     }
@@ -119,7 +123,9 @@ impl Node for Device {
                 out.send(NodeId::Supervisor, Message::Goodbye { life: self.life });
             }
             Input::Mail { message: Message::Task(ticket, inputs), .. } => {
-                if !self.has(ticket) {
+                if self.busy.is_none() && self.waiting.is_empty() {
+                    self.begin(ticket, inputs, out);
+                } else if !self.has(ticket) {
                     self.waiting.push_back((ticket, inputs));
                 }
             }

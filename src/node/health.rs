@@ -13,7 +13,7 @@
 //! how unlikely it is, in powers of ten, that a reply still comes, given how this device used to
 //! reply relative to what is typical for the stage. Slow is not dead: a device that answers returns.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use super::{RoundId, Ticket};
 use crate::event::{Event, Proof, Standing};
@@ -25,9 +25,56 @@ pub(super) struct Health {
     rule: HealthRule,
     devices: Vec<Record>,
     /// Recent reply times of each stage, from all devices.
-    stages: BTreeMap<StageId, VecDeque<Span>>,
+    stages: Vec<Recent>,
     /// How long a stage's reply is taken to need until replies have shown it.
     prior: Vec<Span>,
+    /// The devices of which something is awaited.
+    awaited: Flags,
+    /// Whose standing may be another than when margins were last told.
+    changed: Vec<DeviceId>,
+}
+
+/// The latest reply times, as they came and in order.
+#[derive(Clone, Debug, Default)]
+struct Recent {
+    came: VecDeque<Span>,
+    sorted: Vec<Span>,
+}
+
+impl Recent {
+    fn take(&mut self, took: Span) {
+        self.came.push_back(took);
+        self.sorted.insert(self.sorted.partition_point(|other| *other < took), took);
+        if self.came.len() > REMEMBERED
+            && let Some(oldest) = self.came.pop_front()
+        {
+            self.sorted.remove(self.sorted.partition_point(|other| *other < oldest));
+        }
+    }
+}
+
+/// A set of devices that is looked through often, and changed at every message.
+#[derive(Debug, Default)]
+struct Flags(Vec<u64>);
+
+impl Flags {
+    fn set(&mut self, DeviceId(device): DeviceId, to: bool) {
+        if self.0.len() <= device / 64 {
+            self.0.resize(device / 64 + 1, 0);
+        }
+        let bit = 1 << (device % 64);
+        if to { self.0[device / 64] |= bit } else { self.0[device / 64] &= !bit }
+    }
+
+    /// Those that are set, in order.
+    fn all(&self) -> Vec<DeviceId> {
+        let words = self.0.iter().enumerate().filter(|(_, word)| **word != 0);
+        let bits = |(at, word): (usize, &u64)| {
+            let (word, first) = (*word, 64 * at);
+            (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| DeviceId(first + bit))
+        };
+        words.flat_map(bits).collect()
+    }
 }
 
 #[derive(Debug)]
@@ -37,8 +84,8 @@ struct Record {
     away: bool,
     /// Logarithm of its reply times in units of what is typical for the stage.
     log_ratio: Running,
-    /// What it was asked for and has said nothing about.
-    open: BTreeMap<(RoundId, usize), Time>,
+    /// What it was asked for and has said nothing about, in order: a few at most.
+    open: Vec<((RoundId, usize), Time)>,
     /// When it last let hear of itself.
     heard: Time,
     /// Replies in a row on probation.
@@ -91,7 +138,7 @@ impl Health {
             standing: Standing::Healthy,
             away: false,
             log_ratio: Running { mean: 0.0, variance: LEAST_SD * LEAST_SD },
-            open: BTreeMap::new(),
+            open: Vec::new(),
             heard: Time::ZERO,
             good: 0,
             needs: GOOD_IN_A_ROW,
@@ -100,7 +147,8 @@ impl Health {
         };
         let devices = (0..devices).map(|_| fresh()).collect();
         let prior = deadlines.iter().map(|deadline| *deadline * PRIOR).collect();
-        Self { rule, devices, stages: BTreeMap::new(), prior }
+        let stages = vec![Recent::default(); deadlines.len()];
+        Self { rule, devices, stages, prior, awaited: Flags::default(), changed: Vec::new() }
     }
 
     /// Whether the device is one to rely on.
@@ -121,7 +169,7 @@ impl Health {
         }
         if record.standing == Standing::Excluded && now >= record.until {
             // What it was asked in exile, for want of others, says nothing about now.
-            self.devices[device.0].open.clear();
+            self.forget(device);
             self.judge(device, Standing::Probation, "its exile is over".to_owned(), out);
         }
         self.devices[device.0].standing != Standing::Excluded
@@ -129,7 +177,17 @@ impl Health {
 
     pub(super) fn asked(&mut self, now: Time, device: DeviceId, ticket: Ticket) {
         let open = &mut self.devices[device.0].open;
-        open.entry((ticket.round, ticket.share)).or_insert(now);
+        let what = (ticket.round, ticket.share);
+        if let Err(at) = open.binary_search_by_key(&what, |(what, _)| *what) {
+            open.insert(at, (what, now));
+        }
+        self.awaited.set(device, true);
+    }
+
+    /// Whatever it was asked for is not awaited any more.
+    fn forget(&mut self, device: DeviceId) {
+        self.devices[device.0].open.clear();
+        self.awaited.set(device, false);
     }
 
     /// The device let hear of itself about a task; with a result, its time counts.
@@ -142,23 +200,22 @@ impl Health {
         out: &mut Vec<Event>,
     ) {
         let stage = ticket.round.stage;
-        self.devices[device.0].heard = now;
-        let Some(asked) = self.devices[device.0].open.remove(&(ticket.round, ticket.share)) else {
-            return;
-        };
+        let record = &mut self.devices[device.0];
+        record.heard = now;
+        let what = (ticket.round, ticket.share);
+        let Ok(at) = record.open.binary_search_by_key(&what, |(what, _)| *what) else { return };
+        let (_, asked) = record.open.remove(at);
         // What it was asked before that is lost or will be late: it says nothing about now.
-        self.devices[device.0].open.retain(|_, at| *at >= asked);
+        record.open.retain(|(_, at)| *at >= asked);
+        let is_awaited = !record.open.is_empty();
+        self.awaited.set(device, is_awaited);
         if has_result {
             let took = now - asked;
             if let Some(typical) = self.typical(stage) {
                 let ratio = took.as_secs().max(1e-9) / typical.as_secs().max(1e-9);
                 self.devices[device.0].log_ratio.take(ratio.ln().clamp(-3.0, 5.0));
             }
-            let recent = self.stages.entry(stage).or_default();
-            recent.push_back(took);
-            if recent.len() > REMEMBERED {
-                recent.pop_front();
-            }
+            self.stages[stage.0].take(took);
         }
         let record = &mut self.devices[device.0];
         record.good += u32::from(record.needs == GOOD_IN_A_ROW);
@@ -177,10 +234,10 @@ impl Health {
         let record = &self.devices[device.0];
         let factor = record.log_ratio.mean.exp();
         let by_pace = if factor > SLOW { Standing::Slow } else { Standing::Healthy };
-        let times = format!("it takes {factor:.1} × the typical time");
+        let times = || format!("it takes {factor:.1} × the typical time");
         match record.standing {
-            Standing::Healthy if factor > SLOW => self.judge(device, by_pace, times, out),
-            Standing::Slow if factor < NOT_SLOW => self.judge(device, by_pace, times, out),
+            Standing::Healthy if factor > SLOW => self.judge(device, by_pace, times(), out),
+            Standing::Slow if factor < NOT_SLOW => self.judge(device, by_pace, times(), out),
             Standing::Suspect => self.judge(device, by_pace, "it let hear of itself".into(), out),
             Standing::Excluded if record.needs == GOOD_IN_A_ROW => {
                 self.judge(device, Standing::Probation, "it let hear of itself".into(), out);
@@ -199,19 +256,21 @@ impl Health {
     /// Looks at a device's silence.
     pub(super) fn review(&mut self, now: Time, device: DeviceId, out: &mut Vec<Event>) {
         let record = &self.devices[device.0];
-        let oldest = record.open.iter().min_by_key(|(_, at)| **at);
+        let oldest = record.open.iter().min_by_key(|(_, at)| *at);
         let Some(((round, _), asked)) = oldest else { return };
         // It does one job at a time: what it was asked meanwhile had to wait.
         let (stage, silence) = (round.stage, now - (*asked).max(record.heard));
         let phi = self.suspicion(device, stage, silence);
-        let why = format!("nothing from it for {silence} (φ = {phi:.1})");
+        let why = || format!("nothing from it for {silence} (φ = {phi:.1})");
         let standing = self.devices[device.0].standing;
         match standing {
             Standing::Excluded => {}
-            Standing::Probation if phi >= self.rule.suspect => self.exclude(now, device, why, out),
-            _ if phi >= self.rule.exclude => self.exclude(now, device, why, out),
+            Standing::Probation if phi >= self.rule.suspect => {
+                self.exclude(now, device, why(), out)
+            }
+            _ if phi >= self.rule.exclude => self.exclude(now, device, why(), out),
             Standing::Healthy | Standing::Slow if phi >= self.rule.suspect => {
-                self.judge(device, Standing::Suspect, why, out);
+                self.judge(device, Standing::Suspect, why(), out);
             }
             Standing::Healthy | Standing::Slow | Standing::Suspect | Standing::Probation => {}
         }
@@ -233,7 +292,7 @@ impl Health {
         let record = &mut self.devices[device.0];
         record.until = now + record.exile;
         record.exile = (record.exile * 2.0).min(most);
-        record.open.clear();
+        self.forget(device);
         self.judge(device, Standing::Excluded, why, out);
     }
 
@@ -245,7 +304,8 @@ impl Health {
 
     pub(super) fn left(&mut self, device: DeviceId, out: &mut Vec<Event>) {
         self.devices[device.0].away = true;
-        self.devices[device.0].open.clear();
+        self.changed.push(device);
+        self.forget(device);
         self.judge(device, Standing::Excluded, "it left the fleet".to_owned(), out);
     }
 
@@ -253,7 +313,8 @@ impl Health {
     pub(super) fn joined(&mut self, device: DeviceId, out: &mut Vec<Event>) {
         let record = &mut self.devices[device.0];
         record.away = false;
-        record.open.clear();
+        self.changed.push(device);
+        self.forget(device);
         self.judge(device, Standing::Probation, "it came up anew".to_owned(), out);
     }
 
@@ -262,6 +323,7 @@ impl Health {
         let from = std::mem::replace(&mut record.standing, to);
         if from != to {
             record.good = 0;
+            self.changed.push(device);
             out.push(Event::Judgement { device, from, to, why });
         }
     }
@@ -272,9 +334,10 @@ impl Health {
     }
 
     fn quantile(&self, stage: StageId, quantile: f64) -> Option<Span> {
-        let recent = self.stages.get(&stage).filter(|recent| recent.len() >= ENOUGH)?;
-        let mut sorted: Vec<Span> = recent.iter().copied().collect();
-        sorted.sort();
+        let sorted = &self.stages[stage.0].sorted;
+        if sorted.len() < ENOUGH {
+            return None;
+        }
         Some(sorted[((sorted.len() - 1) as f64 * quantile).round() as usize])
     }
 
@@ -289,9 +352,13 @@ impl Health {
     }
 
     /// The devices of which something is awaited.
-    pub(super) fn awaited(&self) -> BTreeSet<DeviceId> {
-        let open = self.devices.iter().enumerate().filter(|(_, record)| !record.open.is_empty());
-        open.map(|(id, _)| DeviceId(id)).collect()
+    pub(super) fn awaited(&self) -> Vec<DeviceId> {
+        self.awaited.all()
+    }
+
+    /// Whose standing may have changed since this was last asked.
+    pub(super) fn changed(&mut self) -> Vec<DeviceId> {
+        std::mem::take(&mut self.changed)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::RoundId;
-use crate::code::{Arrived, Decoder};
+use crate::code::{Arrived, Code, Decoder};
 use crate::event::Worth;
 use crate::maths::Tensor;
 use crate::model::lowered::Inputs;
@@ -51,9 +51,21 @@ pub(super) struct Round {
     pub(super) doubted: bool,
     /// Whether spare holders were asked before the deadline.
     pub(super) hedged: bool,
-    /// The devices asked for each share, the last one last.
-    asked: Vec<Vec<DeviceId>>,
+    /// The devices asked for each share.
+    asked: Vec<Asked>,
     pub(super) results: BTreeMap<usize, Vec<Tensor>>,
+    /// How many of them are no mere copies of others.
+    pub(super) news: usize,
+    /// With less news than this nothing can be decoded, as the last try showed.
+    pub(super) decodes_from: usize,
+}
+
+/// The devices asked for a share: hardly ever more than one.
+#[derive(Clone, Debug, Default)]
+struct Asked {
+    first: Option<DeviceId>,
+    /// The last one last.
+    others: Vec<DeviceId>,
 }
 
 impl Round {
@@ -70,33 +82,57 @@ impl Round {
             decoder: None,
             doubted: false,
             hedged: false,
-            asked: vec![Vec::new(); shares],
+            asked: vec![Asked::default(); shares],
             results: BTreeMap::new(),
+            news: 0,
+            decodes_from: 0,
         }
     }
 
     pub(super) fn ask(&mut self, share: usize, device: DeviceId) {
-        self.asked[share].push(device);
+        let Asked { first, others } = &mut self.asked[share];
+        if first.is_none() {
+            *first = Some(device);
+        } else {
+            others.push(device);
+        }
     }
 
-    /// Whom each share was asked of, last one last.
-    pub(super) fn asked(&self, share: usize) -> &[DeviceId] {
-        &self.asked[share]
+    /// Whom a share was last asked of.
+    pub(super) fn asked_last(&self, share: usize) -> Option<DeviceId> {
+        let Asked { first, others } = &self.asked[share];
+        others.last().copied().or(*first)
     }
 
     /// Everybody who was asked for a share that has not come.
     pub(super) fn awaited(&self) -> Vec<(usize, DeviceId)> {
         let missing = self.missing().into_iter();
-        missing.flat_map(|share| self.asked[share].iter().map(move |d| (share, *d))).collect()
+        let asked = |share: usize| {
+            let Asked { first, others } = &self.asked[share];
+            first.iter().chain(others).map(move |device| (share, *device))
+        };
+        missing.flat_map(asked).collect()
     }
 
     /// Takes a result in; `false` if the share is here already or the round is decided.
-    pub(super) fn arrive(&mut self, share: usize, result: Vec<Tensor>) -> bool {
+    pub(super) fn arrive(&mut self, code: &dyn Code, share: usize, result: Vec<Tensor>) -> bool {
         if self.decoder.is_some() || self.results.contains_key(&share) {
             return false;
         }
+        self.news += usize::from(code.is_news(share, &|other| self.results.contains_key(&other)));
         self.results.insert(share, result);
         true
+    }
+
+    /// A result counts as one that never came.
+    pub(super) fn drop_result(&mut self, share: usize) {
+        self.results.remove(&share);
+        self.count_anew();
+    }
+
+    /// Nothing is known any more of what suffices: fewer than this are news, or as many.
+    pub(super) fn count_anew(&mut self) {
+        (self.news, self.decodes_from) = (self.results.len(), 0);
     }
 
     pub(super) fn arrived(&self) -> Arrived {
@@ -109,6 +145,6 @@ impl Round {
 
     /// Whether somebody was asked for the share and it has not come.
     pub(super) fn is_awaited(&self, share: usize) -> bool {
-        !self.asked[share].is_empty() && !self.results.contains_key(&share)
+        self.asked[share].first.is_some() && !self.results.contains_key(&share)
     }
 }

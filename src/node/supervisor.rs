@@ -6,6 +6,7 @@
 mod batches;
 mod below;
 mod lies;
+mod margins;
 mod members;
 mod rounds;
 
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use batches::{Gathered, Waiting};
+use margins::Margins;
 use members::Life;
 
 use super::deployment::Deployment;
@@ -22,8 +24,8 @@ use super::{Effects, Input, Job, Message, Node, NodeId, Output, RoundId, Ticket,
 use crate::code::DecoderCache;
 use crate::event::{Event, Worth};
 use crate::maths::Tensor;
-use crate::plan::{Plan, Stage, StageWork, StepWork};
-use crate::units::{DeviceId, RequestId, Span, StageId, Time};
+use crate::plan::{Plan, StageWork, StepWork};
+use crate::units::{RequestId, Span, StageId, Time};
 
 #[derive(Debug)]
 pub struct Supervisor {
@@ -32,8 +34,7 @@ pub struct Supervisor {
     /// One a stage.
     decoders: Vec<DecoderCache>,
     health: Health,
-    /// How many more good devices each stage can lose, as last said.
-    margins: BTreeMap<StageId, i64>,
+    margins: Margins,
     /// The life each device is in.
     lives: Vec<Life>,
     /// The requests in flight.
@@ -62,7 +63,8 @@ impl Supervisor {
         let decoders = plan.stages.iter().map(|s| DecoderCache::new(s.code.clone())).collect();
         let deadlines: Vec<Span> = plan.stages.iter().map(|stage| stage.deadline).collect();
         let health = Health::new(plan.policy.health, plan.devices.len(), &deadlines);
-        let (margins, requests, waiting, mixing) = Default::default();
+        let margins = Margins::new(&plan);
+        let (requests, waiting, mixing) = Default::default();
         let lives = vec![Life::default(); plan.devices.len()];
         Self { plan, deployment, decoders, health, margins, lives, requests, waiting, mixing }
     }
@@ -166,20 +168,6 @@ impl Supervisor {
         }
     }
 
-    /// How many more devices of good standing each stage can lose, where that changed.
-    fn note_margins(&mut self, out: &mut Effects) {
-        let plan = self.plan.clone();
-        for (id, Stage { tolerates, holders, .. }) in plan.stages.iter().enumerate() {
-            let is_gone =
-                |holders: &Vec<DeviceId>| !holders.iter().any(|d| self.health.is_good(*d));
-            let gone = holders.iter().filter(|holders| is_gone(holders)).count();
-            let (stage, left) = (StageId(id), *tolerates as i64 - gone as i64);
-            if self.margins.insert(stage, left) != Some(left) {
-                out.note(Event::MarginChanged { stage, left });
-            }
-        }
-    }
-
     fn mail(&mut self, now: Time, from: NodeId, message: Message, out: &mut Effects) {
         match (from, message) {
             (_, Message::Request(request, inputs)) => self.accept(now, request, inputs, out),
@@ -205,7 +193,7 @@ impl Supervisor {
 impl Node for Supervisor {
     fn handle(&mut self, now: Time, input: Input, out: &mut Effects) {
         match input {
-            Input::Start => self.note_margins(out),
+            Input::Start => self.note_all_margins(out),
             Input::Mail { from, message } => self.mail(now, from, message, out),
             Input::Wake(Timer::Deadline { round, attempt }) => {
                 self.pass_deadline(now, round, attempt, out);

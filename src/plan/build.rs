@@ -7,9 +7,10 @@ use std::sync::Arc;
 use super::codes::CodeFile;
 use super::source::{Problem, Problems, Source, To};
 use super::topology::{
-    ArchitectureFile, DeviceFile, InputsFile, MachineFile, ModelFile, RunFile, TopologyFile,
+    ArchitectureFile, DeviceFile, InputsFile, MachineFile, ModelFile, NumericsFile, RunFile,
+    TopologyFile,
 };
-use super::{Arrivals, Device, Input, Machine, Plan, Policy, inputs, policy, stages};
+use super::{Arrivals, Device, Input, Machine, Numerics, Plan, Policy, inputs, policy, stages};
 use crate::code::Code;
 use crate::maths::chance::Seed;
 use crate::maths::delay::{Delay, WrittenDelay};
@@ -129,6 +130,10 @@ impl Ground {
             policy,
             arrivals,
             requests: file.requests,
+            numerics: match file.numerics {
+                NumericsFile::Full => Numerics::Full,
+                NumericsFile::Skip => Numerics::Skip,
+            },
             inputs,
             classes: classes(&file.inputs),
         })
@@ -157,6 +162,7 @@ fn network(source: &Source, file: &ModelFile) -> Result<Network, String> {
                 ArchitectureFile::AlexNet => Architecture::AlexNet,
                 ArchitectureFile::Vgg16 => Architecture::Vgg16,
                 ArchitectureFile::Vgg16Narrow => Architecture::Vgg16Narrow,
+                ArchitectureFile::Fans { layers, width } => Architecture::fans(*layers, *width)?,
             };
             architecture.network(Seed(*seed))
         }
@@ -275,12 +281,12 @@ pub(super) fn called(
     devices: &[Device],
     problems: &mut Vec<Problem>,
 ) -> Vec<DeviceId> {
-    let mut found = Vec::new();
+    let (mut found, mut is_found) = (Vec::new(), vec![false; devices.len()]);
     for (at, name) in names.iter().enumerate() {
         let before = found.len();
         let is_called = |device: &Device| device.name == *name || device.tags.contains(name);
         for (id, _) in devices.iter().enumerate().filter(|(_, device)| is_called(device)) {
-            if !found.contains(&DeviceId(id)) {
+            if !std::mem::replace(&mut is_found[id], true) {
                 found.push(DeviceId(id));
             }
         }

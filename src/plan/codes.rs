@@ -71,9 +71,9 @@ macro_rules! codes {
 
 codes! {
     /// k sources, no redundancy.
-    Uncoded { k: usize } is (k, k) up to MOST_SHARES => Uncoded::new(k);
+    Uncoded { k: usize } is (k, k) up to MOST_COPIES => Uncoded::new(k);
     /// Copies: share i is source i mod k.
-    Replication { n: usize, k: usize } is (n, k) up to MOST_SHARES => Replication::new(n, k);
+    Replication { n: usize, k: usize } is (n, k) up to MOST_COPIES => Replication::new(n, k);
     /// k sources and their sum.
     Parity { k: usize } is (k.saturating_add(1), k) up to MOST_SHARES => Parity::new(k);
     /// Any k of n.
@@ -162,6 +162,8 @@ impl CodeFile {
 
 /// A typing error should not fill the memory.
 const MOST_SHARES: usize = 1024;
+/// Nothing is solved for copies, and fleets may be as large.
+const MOST_COPIES: usize = 100_000;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename = "Form")]

@@ -131,6 +131,10 @@ impl Check<'_> {
         let mut what = file.what.clone();
         let loaded = what.load(&|named| self.source.text_of(named));
         self.or_report(&field("what"), loaded);
+        if matches!(what, FaultKind::Corrupt(_)) && !self.plan.computes() {
+            let message = "Corrupt spoils numbers, and with numerics: Skip there are none";
+            self.problem(&field("what"), message, "let numerics be Full, or drop the fault");
+        }
         if what == FaultKind::Restart && file.lasts.is_some() {
             let fix = "for a device that stays away a while write Crash with lasts";
             self.problem(&field("lasts"), "a Restart is over at once", fix);

@@ -37,6 +37,13 @@ pub enum Share {
         weights: Arc<Vec<f32>>,
     },
     Segment(Segment),
+    /// So many rows of each group, of which only the cost is known.
+    Outline {
+        op: Arc<LinearOp>,
+        rows: usize,
+        /// The weights it would rest on together with others: the layer's own, where its input is coded.
+        common: Option<Arc<Vec<f32>>>,
+    },
 }
 
 impl CodedLayer {
@@ -156,6 +163,12 @@ impl CodedLayer {
         Share::Rows { op: self.share_op(share), weights }
     }
 
+    /// What a share costs, without its weights.
+    pub fn outline(&self, share: usize) -> Share {
+        let common = self.strips().map(|_| self.layer.weights.clone());
+        Share::Outline { op: self.share_op(share), rows: self.rows_held(share), common }
+    }
+
     fn mixed(&self, share: usize) -> Vec<f32> {
         let (op, height) = (&self.layer.op, self.rows_per_cell());
         let mixtures = self.code.encoder().share(share);
@@ -260,47 +273,64 @@ impl Share {
                     .map_err(|error| error.to_string())
             }
             Self::Segment(segment) => segment.run(inputs).map_err(|error| error.to_string()),
+            Self::Outline { .. } => Err("its weights were never encoded".to_owned()),
         }
+    }
+
+    /// How many numbers it gives.
+    pub fn result_len(&self) -> usize {
+        self.result_bytes().0 as usize / size_of::<f32>()
     }
 
     pub fn work(&self) -> Flops {
         match self {
-            Self::Rows { op, .. } => op.work(self.rows()),
+            Self::Rows { op, .. } | Self::Outline { op, .. } => op.work(self.rows()),
             Self::Segment(segment) => segment.work,
         }
     }
 
     pub fn weight_bytes(&self) -> Bytes {
         match self {
-            Self::Rows { op, .. } => op.weight_bytes(self.rows()),
+            Self::Rows { op, .. } | Self::Outline { op, .. } => op.weight_bytes(self.rows()),
             Self::Segment(segment) => segment.weight_bytes,
         }
     }
 
     pub fn result_bytes(&self) -> Bytes {
         match self {
-            Self::Rows { op, .. } => op.result_bytes(self.rows()),
+            Self::Rows { op, .. } | Self::Outline { op, .. } => op.result_bytes(self.rows()),
             Self::Segment(segment) => segment.result_bytes,
         }
     }
 
     /// Whether both rest on the very same weights, so that who holds one holds the other's.
     fn is_of_the_weights_of(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Rows { weights, .. }, Self::Rows { weights: others, .. }) => {
-                Arc::ptr_eq(weights, others)
-            }
-            (Self::Rows { .. } | Self::Segment(_), _) => false,
-        }
+        let weights = |share: &'_ Self| match share {
+            Self::Rows { weights, .. } => Some(Arc::as_ptr(weights)),
+            Self::Outline { common, .. } => common.as_ref().map(Arc::as_ptr),
+            Self::Segment(_) => None,
+        };
+        weights(self).is_some() && weights(self) == weights(other)
     }
 
     /// Whether both are the same: what one gives the other would.
     pub fn does_the_work_of(&self, other: &Self) -> bool {
         let columns = |share: &Self| match share {
-            Self::Rows { op, .. } => op.columns,
+            Self::Rows { op, .. } | Self::Outline { op, .. } => op.columns,
             Self::Segment(_) => 0,
         };
         self.is_of_the_weights_of(other) && columns(self) == columns(other)
+    }
+
+    /// Whether both are outlines of shares that cost the same, and rest on the same weights or each on its
+    /// own.
+    pub fn costs_what(&self, other: &Self) -> bool {
+        let Self::Outline { op, rows, common } = self else { return false };
+        let Self::Outline { op: others, rows: other_rows, common: other_common } = other else {
+            return false;
+        };
+        let weights = |common: &Option<Arc<Vec<f32>>>| common.as_ref().map(Arc::as_ptr);
+        op == others && rows == other_rows && weights(common) == weights(other_common)
     }
 
     /// What it takes to hold these shares, in the order of their stages: weights that several rest on
@@ -317,6 +347,7 @@ impl Share {
     fn rows(&self) -> usize {
         match self {
             Self::Rows { op, weights } => weights.len() / (op.groups * op.depth).max(1),
+            Self::Outline { rows, .. } => *rows,
             Self::Segment(_) => 0,
         }
     }

@@ -26,6 +26,18 @@ pub struct TopologyFile {
     pub requests: usize,
     #[serde(default)]
     pub policy: PolicyFile,
+    #[serde(default)]
+    pub numerics: NumericsFile,
+}
+
+/// Whether a run computes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename = "Numerics")]
+pub enum NumericsFile {
+    #[default]
+    Full,
+    /// Shapes and costs only: what happens when, and nothing about answers.
+    Skip,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -44,6 +56,12 @@ pub enum ArchitectureFile {
     Vgg16,
     /// With a sixteenth of the channels.
     Vgg16Narrow,
+    /// So many dense layers from 16 inputs to so many outputs, which are averaged to 16 again: wide
+    /// enough for a fleet of thousands to have a piece each.
+    Fans {
+        layers: usize,
+        width: usize,
+    },
 }
 
 #[derive(Clone, Debug, Deserialize)]

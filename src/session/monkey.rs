@@ -51,7 +51,9 @@ impl Monkey {
     /// The fault it strikes with, as it would be typed, and whom.
     fn trick(&self, plan: &Plan) -> (String, String) {
         let mut rng = self.seed.stream(Purpose::Monkey, &[1, self.strikes]);
-        let (what, longest) = TRICKS[rng.random_range(0..TRICKS.len())];
+        // The last is about numbers.
+        let tricks = if plan.computes() { &TRICKS[..] } else { &TRICKS[..TRICKS.len() - 1] };
+        let (what, longest) = tricks[rng.random_range(0..tricks.len())];
         let who = plan.devices[rng.random_range(0..plan.devices.len())].name.clone();
         let lasts = (longest * 1e3 * rng.random_range(0.2..1.0)) as u64;
         (format!("(what: {what}, lasts: \"{lasts}us\")"), who)

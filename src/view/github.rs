@@ -9,7 +9,7 @@ pub fn annotations(checked: &[CheckedPlan]) -> String {
 }
 
 fn of_plan(checked: &CheckedPlan) -> Vec<String> {
-    let broken = checked.verdict().checks.iter().filter(|check| !check.holds);
+    let broken = checked.verdict().checks.iter().filter(|check| check.is_broken());
     let broken = broken.map(|check| (check.line, &check.expect, check.to_string()));
     let mut lines: Vec<String> = broken
         .map(|(line, title, message)| {

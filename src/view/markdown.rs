@@ -70,7 +70,11 @@ fn checks(verdict: &Verdict) -> String {
     let rows = verdict.checks.iter().map(|check| {
         let place = check.place.clone().zip(check.since_ms);
         let place = place.map(|(place, since)| format!("{place}, since {since:.3} ms"));
-        let mark = if check.holds { "✅" } else { "❌" };
+        let mark = match (check.holds, check.unknown) {
+            (true, _) => "✅",
+            (false, true) => "❔",
+            (false, false) => "❌",
+        };
         vec![mark.to_owned(), check.expect.clone(), check.seen.clone(), place.unwrap_or_default()]
     });
     table(&["", "expected", "seen", "where"], rows)

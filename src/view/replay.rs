@@ -104,6 +104,7 @@ fn sign(event: &Event) -> char {
         | Event::Answered { .. }
         | Event::Failed { .. }
         | Event::Judged { .. }
+        | Event::NotComputed { .. }
         | Event::Doubted { .. }
         | Event::MarginChanged { .. } => '.',
     }
@@ -191,6 +192,7 @@ pub fn words(header: &Header, event: &Event) -> String {
             let label = label.map_or(String::new(), |label| format!(", label {label}"));
             format!("class {top1}, whole model {top1_of_whole}{label}; off by {error:.1e}")
         }
+        Event::NotComputed { .. } => "not computed: nothing is known of the answer".to_owned(),
         Event::Deployed { device, shares, size } => {
             format!("{} is given its {shares} shares, {size}", name(device))
         }

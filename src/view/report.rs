@@ -2,15 +2,19 @@
 //!
 //! The JSON keys are documented in the README and stable.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod fold;
+
+use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+pub use fold::Fold;
+
 use super::verdict::{Status, Verdict};
-use crate::event::{Event, Record, Worth};
+use crate::event::Record;
 use crate::plan::{Percentile, Plan};
-use crate::units::{DeviceId, FaultId, RequestId, Span, StageId, Time};
+use crate::units::{DeviceId, FaultId, Span, StageId};
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
@@ -37,6 +41,9 @@ pub struct Requests {
     /// Of those answered: guessed from fewer shares than are needed.
     pub estimates: usize,
     pub failed: usize,
+    /// Answered where nothing is computed: of what was answered nothing is known.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub not_computed: usize,
     /// Answered, but not within the policy's `answer_within`.
     pub late: usize,
     /// The different reasons of failures, and how often each was given.
@@ -95,49 +102,6 @@ pub struct FaultReport {
     pub mean_cost_ms: Option<f64>,
 }
 
-/// The fold of a trace.
-#[derive(Debug, Default)]
-struct Fold {
-    requests: Requests,
-    judged: usize,
-    labelled: usize,
-    right: usize,
-    agreeing: usize,
-    max_abs_err: f64,
-    lives: BTreeMap<RequestId, Life>,
-    stages: BTreeMap<StageId, StageFold>,
-    devices: BTreeMap<DeviceId, DeviceReport>,
-    /// Who was last asked for a share, while its round is undecided and it has not replied.
-    open: BTreeMap<(RequestId, StageId, usize), DeviceId>,
-    asked: BTreeMap<(RequestId, StageId, usize), DeviceId>,
-    faults: BTreeMap<FaultId, FaultFold>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Life {
-    accepted: Time,
-    /// The latency, if it was answered.
-    answered: Option<Span>,
-    ended: bool,
-}
-
-#[derive(Debug, Default)]
-struct StageFold {
-    rounds: usize,
-    rebuilt: usize,
-    retried: usize,
-    encode: Span,
-    decode: Span,
-    worst_condition: f64,
-}
-
-#[derive(Debug)]
-struct FaultFold {
-    began: Time,
-    ended: Option<Time>,
-    hit: BTreeSet<RequestId>,
-}
-
 impl Report {
     /// Folds a run; `twin` is the same run without faults, if there were any. `faults` are what was
     /// planned: what each is, and the devices it is for.
@@ -148,8 +112,18 @@ impl Report {
         trace: &[Record],
         twin: Option<&[Record]>,
     ) -> Self {
-        let fold = Fold::of(plan, trace);
         let twin = twin.map(|twin| Fold::of(plan, twin));
+        Self::of(plan, seed, faults, Fold::of(plan, trace), twin.as_ref())
+    }
+
+    /// Like [`Self::new`], of a run that was folded while it went on.
+    pub fn of(
+        plan: &Plan,
+        seed: u64,
+        faults: &[(String, Vec<DeviceId>)],
+        fold: Fold,
+        twin: Option<&Fold>,
+    ) -> Self {
         let share = |part: usize, whole: usize| (whole > 0).then(|| part as f64 / whole as f64);
         let stages = plan.stages.iter().enumerate();
         let faults = faults.iter().enumerate();
@@ -166,13 +140,13 @@ impl Report {
                 .map(|(id, (what, devices))| FaultReport {
                     what: what.clone(),
                     devices: devices.iter().map(|d| plan.devices[d.0].name.clone()).collect(),
-                    ..fold.fault(FaultId(id), twin.as_ref())
+                    ..fold.fault(FaultId(id), twin)
                 })
                 .collect(),
             devices: (0..plan.devices.len())
                 .map(|id| {
                     let name = plan.devices[id].name.clone();
-                    let seen = fold.devices.get(&DeviceId(id)).cloned();
+                    let seen = fold.devices.get(id).cloned();
                     DeviceReport { name, ..seen.unwrap_or_default() }
                 })
                 .collect(),
@@ -190,6 +164,11 @@ impl Report {
     pub fn some_fault_never_struck(&self) -> bool {
         self.faults.iter().any(|fault| fault.at_ms.is_none())
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Latency {
@@ -215,167 +194,6 @@ impl Latency {
             Percentile::P90 => self.p90,
             Percentile::P99 => self.p99,
             Percentile::P999 => self.p999,
-        }
-    }
-}
-
-impl Fold {
-    fn of(plan: &Plan, trace: &[Record]) -> Self {
-        let mut fold = Self::default();
-        for record in trace {
-            fold.take(plan, record);
-        }
-        fold
-    }
-
-    fn take(&mut self, plan: &Plan, Record { at, event }: &Record) {
-        match event {
-            Event::Accepted { request } => {
-                self.requests.sent += 1;
-                let life = Life { accepted: *at, answered: None, ended: false };
-                self.lives.insert(*request, life);
-            }
-            Event::Answered { request, latency, worth } => {
-                self.requests.answered += 1;
-                self.requests.approximate += usize::from(*worth == Worth::Approximate);
-                self.requests.estimates += usize::from(*worth == Worth::Estimate);
-                let late = plan.policy.answer_within.is_some_and(|within| *latency > within);
-                self.requests.late += usize::from(late);
-                self.end(*request, Some(*latency));
-            }
-            Event::Failed { request, reason, .. } => {
-                self.requests.failed += 1;
-                *self.requests.reasons.entry(reason.clone()).or_default() += 1;
-                self.end(*request, None);
-            }
-            Event::Judged { error, top1, top1_of_whole, label, .. } => {
-                self.judged += 1;
-                self.max_abs_err = self.max_abs_err.max(*error);
-                self.agreeing += usize::from(top1 == top1_of_whole);
-                self.labelled += usize::from(label.is_some());
-                self.right += usize::from(*label == Some(*top1));
-            }
-            Event::Scattered { request, stage, attempt, asked } => {
-                self.stages.entry(*stage).or_default().retried += usize::from(*attempt == 1);
-                for (share, device) in asked {
-                    self.devices.entry(*device).or_default().tasks += 1;
-                    self.open.insert((*request, *stage, *share), *device);
-                    self.asked.insert((*request, *stage, *share), *device);
-                }
-            }
-            Event::Arrived { request, stage, share, .. }
-            | Event::Refused { request, stage, share, .. }
-            | Event::Skipped { request, stage, share, .. } => {
-                self.open.remove(&(*request, *stage, *share));
-            }
-            Event::Late { request, stage, share, device } => {
-                self.open.remove(&(*request, *stage, *share));
-                self.devices.entry(*device).or_default().late += 1;
-            }
-            Event::Encoded { stage, took, .. } => {
-                self.stages.entry(*stage).or_default().encode += *took;
-            }
-            Event::Decoded { request, stage, used, rebuilt, condition, took, worth } => {
-                let seen = self.stages.entry(*stage).or_default();
-                seen.rounds += 1;
-                let guessed = *worth == Worth::Estimate;
-                seen.rebuilt += usize::from(!rebuilt.is_empty() && !guessed);
-                seen.decode += *took;
-                seen.worst_condition = seen.worst_condition.max(*condition);
-                for share in used {
-                    let device = self.asked[&(*request, *stage, *share)];
-                    self.devices.entry(device).or_default().used += 1;
-                }
-                self.forget_round(*request, *stage);
-            }
-            Event::Died { device, .. } => {
-                let held = self.open.extract_if(.., |_, asked| asked == device).count();
-                self.devices.entry(*device).or_default().lost += held;
-            }
-            Event::Lost { device, what: "task" | "reply", .. } => {
-                self.devices.entry(*device).or_default().lost += 1;
-            }
-            Event::FaultBegan { fault, .. } => {
-                let flying = self.lives.iter().filter(|(_, life)| !life.ended);
-                let hit = flying.map(|(request, _)| *request).collect();
-                self.faults.entry(*fault).or_insert(FaultFold { began: *at, ended: None, hit });
-            }
-            Event::FaultEnded { fault, .. } => {
-                if let Some(fault) = self.faults.get_mut(fault) {
-                    fault.ended = Some(*at);
-                }
-            }
-            Event::Gathered { .. }
-            | Event::Started { .. }
-            | Event::Enough { .. }
-            | Event::DeadlinePassed { .. }
-            | Event::LocalRan { .. }
-            | Event::Deployed { .. }
-            | Event::Judgement { .. }
-            | Event::Caught { .. }
-            | Event::Doubted { .. }
-            | Event::MarginChanged { .. }
-            | Event::Lost { .. } => {}
-        }
-    }
-
-    fn end(&mut self, request: RequestId, answered: Option<Span>) {
-        if let Some(life) = self.lives.get_mut(&request) {
-            *life = Life { answered, ended: true, ..*life };
-        }
-        let whole = (request, StageId(0), 0)..=(request, StageId(usize::MAX), usize::MAX);
-        self.open.extract_if(whole.clone(), |_, _| true).for_each(drop);
-        self.asked.extract_if(whole, |_, _| true).for_each(drop);
-    }
-
-    fn forget_round(&mut self, request: RequestId, stage: StageId) {
-        let round = (request, stage, 0)..=(request, stage, usize::MAX);
-        self.open.extract_if(round, |_, _| true).for_each(drop);
-    }
-
-    fn stage(&self, id: StageId, name: &str, code: String) -> StageReport {
-        let none = StageFold::default();
-        let seen = self.stages.get(&id).unwrap_or(&none);
-        StageReport {
-            name: name.to_owned(),
-            code,
-            rounds: seen.rounds,
-            rebuilt: seen.rebuilt,
-            retried: seen.retried,
-            encode_ms_mean: seen.encode.as_millis() / seen.rounds.max(1) as f64,
-            decode_ms_mean: seen.decode.as_millis() / seen.rounds.max(1) as f64,
-            worst_condition: seen.worst_condition,
-        }
-    }
-
-    fn fault(&self, id: FaultId, twin: Option<&Self>) -> FaultReport {
-        let struck = self.faults.get(&id);
-        let cost = |request: &RequestId| {
-            let here = self.lives.get(request)?.answered?;
-            let there = twin?.lives.get(request)?.answered?;
-            Some(here.as_millis() - there.as_millis())
-        };
-        let costs: Vec<f64> =
-            struck.iter().flat_map(|fault| fault.hit.iter()).filter_map(cost).collect();
-        let during: Vec<f64> = struck
-            .iter()
-            .flat_map(|fault| {
-                let lasts = |life: &Life| {
-                    life.accepted >= fault.began
-                        && fault.ended.is_none_or(|end| life.accepted < end)
-                };
-                self.lives.iter().filter(move |(_, life)| lasts(life)).map(|(request, _)| request)
-            })
-            .filter_map(cost)
-            .collect();
-        FaultReport {
-            what: String::new(),
-            devices: Vec::new(),
-            at_ms: struck.map(|fault| fault.began.as_millis()),
-            hit: struck.iter().flat_map(|f| f.hit.iter()).map(|request| request.0).collect(),
-            cost_ms: costs.into_iter().reduce(f64::max),
-            mean_cost_ms: (!during.is_empty())
-                .then(|| during.iter().sum::<f64>() / during.len() as f64),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The report as text for people.
 
+use std::cmp::Reverse;
+
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::report::{FaultReport, Report};
+use super::report::{DeviceReport, FaultReport, Report};
 use super::verdict::Verdict;
 use super::worth;
 
@@ -33,9 +35,15 @@ fn summary(report: &Report) -> String {
     let error = report.max_abs_err.map_or("–".to_owned(), |error| format!("{error:.1e}"));
     let right =
         report.accuracy.map_or(String::new(), |share| format!(", {} right", percent(share)));
-    lines.push(format!(
-        "answers   {agreement} name the whole model's class{right}; largest error {error}"
-    ));
+    let answers = match requests.not_computed {
+        0 => format!(
+            "answers   {agreement} name the whole model's class{right}; largest error {error}"
+        ),
+        blank => {
+            format!("answers   {blank} not computed (numerics: Skip): only their times are known")
+        }
+    };
+    lines.push(answers);
     lines.push(format!(
         "latency   mean {:.2} ms, p50 {:.2}, p90 {:.2}, p99 {:.2}, p99.9 {:.2}",
         latency.mean, latency.p50, latency.p90, latency.p99, latency.p999
@@ -118,12 +126,28 @@ fn stages(report: &Report) -> String {
 const ENCODING: usize = 5;
 
 fn devices(report: &Report) -> String {
-    let rows = report.devices.iter().map(|device| {
+    let mut devices: Vec<&DeviceReport> = report.devices.iter().collect();
+    if devices.len() > MOST_DEVICES {
+        // Those that fared worst; all stand in the JSON.
+        devices.sort_by_key(|device| Reverse((device.lost, device.late)));
+        devices.truncate(WORST);
+    }
+    let left_out = report.devices.len() - devices.len();
+    let rows = devices.into_iter().map(|device| {
         let numbers = [device.tasks, device.used, device.late, device.lost];
         std::iter::once(device.name.clone()).chain(numbers.map(|n| n.to_string())).collect()
     });
-    table(&["device", "tasks", "used", "late", "lost"], rows, &[0])
+    let table = table(&["device", "tasks", "used", "late", "lost"], rows, &[0]);
+    match left_out {
+        0 => table,
+        others => format!("{table}\nand {others} others that lost no more"),
+    }
 }
+
+/// More are not listed …
+const MOST_DEVICES: usize = 200;
+/// … but so many.
+const WORST: usize = 10;
 
 /// Each expectation with a mark, and the verdict.
 pub fn verdict(verdict: &Verdict) -> String {
@@ -132,7 +156,11 @@ pub fn verdict(verdict: &Verdict) -> String {
     });
     let mut lines = vec![format!("{}{aborted}", verdict.status)];
     lines.extend(verdict.checks.iter().map(|check| {
-        let mark = if check.holds { "✓" } else { "✗" };
+        let mark = match (check.holds, check.unknown) {
+            (true, _) => "✓",
+            (false, true) => "?",
+            (false, false) => "✗",
+        };
         format!("  {mark} {check}")
     }));
     lines.join("\n")

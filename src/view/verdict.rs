@@ -34,7 +34,8 @@ pub struct Verdict {
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     Pass,
-    /// Everything held, but some fault never struck, so nothing was shown.
+    /// Everything held, but some fault never struck, or some expectation could not be judged, so
+    /// nothing was shown.
     Inconclusive,
     Fail,
 }
@@ -45,6 +46,9 @@ pub struct Check {
     pub expect: String,
     pub seen: String,
     pub holds: bool,
+    /// If it does not hold: whether all that is so is that nobody can tell.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unknown: bool,
     /// If it does not hold: the request, stage or device that broke it.
     pub place: Option<String>,
     /// If it does not hold: since when.
@@ -70,6 +74,8 @@ pub struct Trial<'t> {
 struct Finding {
     seen: String,
     broken: Option<Broken>,
+    /// Whether nobody can tell.
+    unknown: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -94,11 +100,11 @@ impl Verdict {
         if trial.stopped {
             // What was not at an end cannot be judged, except for what is broken for good.
             let mut final_too = all.iter().map(|expectation| is_final(&expectation.what));
-            checks.retain(|check| final_too.next() == Some(true) && !check.holds);
+            checks.retain(|check| final_too.next() == Some(true) && check.is_broken());
         }
-        let status = if trial.stopped || checks.iter().any(|check| !check.holds) {
+        let status = if trial.stopped || checks.iter().any(Check::is_broken) {
             Status::Fail
-        } else if trial.some_fault_never_struck {
+        } else if trial.some_fault_never_struck || checks.iter().any(|check| check.unknown) {
             Status::Inconclusive
         } else {
             Status::Pass
@@ -131,12 +137,13 @@ fn check(expectation: &Expectation, trial: &Trial<'_>) -> Check {
     let (run, twin) = (trial.run, trial.twin.unwrap_or(trial.run));
     let some_fault_never_struck = trial.some_fault_never_struck;
     let scene = Scene { run, twin, during: *during, some_fault_never_struck };
-    let (expect, Finding { seen, broken }) = finding(what, &scene);
+    let (expect, Finding { seen, broken, unknown }) = finding(what, &scene);
     let when = during.map_or(String::new(), |w| format!(" from {} to {}", w.from, w.to));
     Check {
         expect: expect + &when,
         seen,
-        holds: broken.is_none(),
+        holds: broken.is_none() && !unknown,
+        unknown,
         since_ms: broken.as_ref().map(|broken| broken.since.as_millis()),
         place: broken.map(|broken| broken.place),
         line: *line,
@@ -166,11 +173,17 @@ fn finding(expected: &Expected, scene: &Scene<'_>) -> (String, Finding) {
 
 impl Finding {
     fn holds(seen: impl Into<String>) -> Self {
-        Self { seen: seen.into(), broken: None }
+        Self { seen: seen.into(), broken: None, unknown: false }
     }
 
     fn broken(seen: impl Into<String>, place: impl Into<String>, since: Time) -> Self {
-        Self { seen: seen.into(), broken: Some(Broken { place: place.into(), since }) }
+        let broken = Some(Broken { place: place.into(), since });
+        Self { seen: seen.into(), broken, unknown: false }
+    }
+
+    /// Nobody can tell, and why.
+    fn unknown(why: impl Into<String>) -> Self {
+        Self { seen: why.into(), broken: None, unknown: true }
     }
 }
 
@@ -191,6 +204,13 @@ impl Scene<'_> {
             return Finding::holds(seen);
         }
         Finding::broken(seen, "whole run", self.start())
+    }
+}
+
+impl Check {
+    /// Whether something else was seen than was expected.
+    pub fn is_broken(&self) -> bool {
+        !self.holds && !self.unknown
     }
 }
 

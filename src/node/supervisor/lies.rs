@@ -28,6 +28,7 @@ impl Supervisor {
                 if round.missing().is_empty() {
                     // Nobody else can be asked: let all speak again.
                     round.results.clear();
+                    round.count_anew();
                 }
                 out.note(Event::Doubted { request, stage, arrived });
             }
@@ -50,8 +51,8 @@ impl Supervisor {
     fn catch(&mut self, now: Time, id: RoundId, share: usize, how: Proof, out: &mut Effects) {
         let RoundId { request, stage } = id;
         let Some(round) = self.round(id) else { return };
-        round.results.remove(&share);
-        let Some(device) = round.asked(share).last().copied() else { return };
+        round.drop_result(share);
+        let Some(device) = round.asked_last(share) else { return };
         out.note(Event::Caught { device, request, stage, share, how });
         let mut judgements = Vec::new();
         self.health.lied(now, device, how, &mut judgements);

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Supervisor;
-use crate::code::{Arrived, Decoder, Fidelity};
+use crate::code::{Arrived, Decoder, Fidelity, NotYet};
 use crate::event::{Event, Worth};
 use crate::maths::Tensor;
+use crate::node::round::Round;
 use crate::node::{Check, Effects, Job, Message, NodeId, RoundId, Ticket, Timer};
 use crate::plan::{StageWork, Verify, Wait};
 use crate::units::{DeviceId, Span, StageId, Time};
@@ -114,6 +115,7 @@ impl Supervisor {
         let Ticket { round: RoundId { request, stage }, share, .. } = ticket;
         self.hear(now, device, ticket, result.is_ok(), out);
         let late = Event::Late { request, stage, share, device };
+        let code = self.plan.stages[stage.0].code.clone();
         let Some(round) = self.round(ticket.round) else {
             return out.note(late);
         };
@@ -125,12 +127,14 @@ impl Supervisor {
                 return self.deploy_again(now, device, out);
             }
         };
-        if !round.arrive(share, result) {
+        if !round.arrive(code.as_ref(), share, result) {
             return out.note(late);
         }
-        let awaits_more = round.missing().iter().any(|share| round.is_awaited(*share));
+        let awaits_more = |round: &Round| round.missing().iter().any(|s| round.is_awaited(*s));
+        let may_be_enough = self.plan.policy.wait == Wait::KthReply
+            || !self.round(ticket.round).is_some_and(|round| awaits_more(round));
         out.note(Event::Arrived { request, stage, share, device, after });
-        if !awaits_more || self.plan.policy.wait == Wait::KthReply {
+        if may_be_enough {
             self.decode_if_enough(now, ticket.round, Patience::Left, out);
         }
     }
@@ -168,15 +172,27 @@ impl Supervisor {
         let plan = self.plan.clone();
         let stage = id.stage;
         let Some(round) = self.round(id) else { return false };
-        let (arrived, awaited) = (round.arrived(), round.awaited());
-        let Ok(decoder) = self.decoders[stage.0].decoder(&arrived) else { return false };
+        if round.news < round.decodes_from {
+            return false;
+        }
+        let arrived = round.arrived();
+        let decoder = match self.decoders[stage.0].decoder(&arrived) {
+            Ok(decoder) => decoder,
+            Err(NotYet { missing }) => {
+                let Some(round) = self.round(id) else { return false };
+                round.decodes_from = round.news + missing;
+                return false;
+            }
+        };
         if decoder.condition > plan.policy.worst_condition {
             return false;
         }
         let wants_surplus = arrived.len() < plan.stages[stage.0].awaited();
-        let may_come = awaited.iter().any(|(_, device)| self.health.is_good(*device));
-        if wants_surplus && may_come && patience == Patience::Left {
-            return false;
+        if wants_surplus && patience == Patience::Left {
+            let awaited = self.round(id).map(|round| round.awaited()).unwrap_or_default();
+            if awaited.iter().any(|(_, device)| self.health.is_good(*device)) {
+                return false;
+            }
         }
         let worth = match plan.stages[stage.0].code.fidelity() {
             Fidelity::Exact => Worth::Exact,
@@ -200,7 +216,12 @@ impl Supervisor {
         let Some(round) = self.round(id) else { return };
         (round.decoder, round.worth) = (Some(decoder.clone()), worth);
         let (arrived, awaited) = (round.arrived(), round.awaited());
-        let (after, results) = (now - round.began, round.results.clone());
+        let after = now - round.began;
+        // Where nothing is computed nothing is found wrong, and no round is opened again.
+        let results = match plan.computes() {
+            true => round.results.clone(),
+            false => std::mem::take(&mut round.results),
+        };
         let (tasks, places) = (round.tasks.clone(), round.places.clone());
         let expected = |device| self.health.expected(device, stage).map(|span| span.0);
         let without = awaited.iter().map(|(_, device)| (*device, expected(*device))).collect();
@@ -223,7 +244,9 @@ impl Supervisor {
             }
             StageWork::Function(_) => {
                 let code = plan.stages[stage.0].code.as_ref();
-                if let Err(undecoded) = Check::copies(code, &results) {
+                if plan.computes()
+                    && let Err(undecoded) = Check::copies(code, &results)
+                {
                     return self.reopen(now, id, undecoded, out);
                 }
                 let used = decoder.used();
@@ -247,7 +270,7 @@ impl Supervisor {
         let Some(decoder) = round.decoder.clone() else { return };
         let (worth, requests) = (round.worth, round.requests.clone());
         let used: Vec<DeviceId> =
-            decoder.used().iter().filter_map(|share| round.asked(*share).last().copied()).collect();
+            decoder.used().iter().filter_map(|share| round.asked_last(*share)).collect();
         let mut judgements = Vec::new();
         used.iter().for_each(|device| self.health.proved(*device, &mut judgements));
         self.note_judgements(judgements, out);

@@ -33,6 +33,7 @@ fn signs(event: &Event) -> (&'static str, &'static str, Tone) {
         Event::Judged { top1, top1_of_whole, .. } if top1 != top1_of_whole => {
             ("‼", "!", Tone::Wrong)
         }
+        Event::NotComputed { .. } => ("?", "?", Tone::Quiet),
         Event::Judged { .. } => ("=", "=", Tone::Text),
         Event::Deployed { .. } => ("↻", "D", Tone::Good),
         Event::FaultBegan { .. } => ("▼", "F", Tone::Bad),

@@ -6,26 +6,38 @@ use super::{Finding, Scene};
 use crate::units::{RequestId, Time};
 
 pub(super) fn max_abs_error(most: f64, scene: &Scene<'_>) -> (String, Finding) {
+    let expect = format!("error at most {most:.1e}");
+    if !scene.run.plan.computes() {
+        return (expect, not_computed());
+    }
     let largest = scene.judged().map(|(_, judged)| judged.error).reduce(f64::max);
     let seen = largest.map_or("no answer".to_owned(), |error| format!("{error:.1e}"));
     let finding = match first(scene, |judged| judged.error > most) {
         Some((place, since)) => Finding::broken(seen, place, since),
         None => Finding::holds(seen),
     };
-    (format!("error at most {most:.1e}"), finding)
+    (expect, finding)
 }
 
 pub(super) fn top1_equal(scene: &Scene<'_>) -> (String, Finding) {
+    let expect = "every answer names the whole model's class".to_owned();
+    if !scene.run.plan.computes() {
+        return (expect, not_computed());
+    }
     let same = |judged: &Judged| judged.top1 == judged.top1_of_whole;
     let seen = share(scene.judged().map(|(_, judged)| same(&judged)), "no answer");
     let finding = match first(scene, |judged| !same(judged)) {
         Some((place, since)) => Finding::broken(seen, place, since),
         None => Finding::holds(seen),
     };
-    ("every answer names the whole model's class".to_owned(), finding)
+    (expect, finding)
 }
 
 pub(super) fn accuracy(least: f64, scene: &Scene<'_>) -> (String, Finding) {
+    let expect = format!("at least {} % right", percent(least));
+    if !scene.run.plan.computes() {
+        return (expect, not_computed());
+    }
     let right = |judged: &Judged| judged.label.map(|label| label == judged.top1);
     let labelled: Vec<bool> = scene.judged().filter_map(|(_, judged)| right(&judged)).collect();
     let seen = share(labelled.iter().copied(), "no labelled answer");
@@ -39,7 +51,12 @@ pub(super) fn accuracy(least: f64, scene: &Scene<'_>) -> (String, Finding) {
     } else {
         Finding::holds(seen)
     };
-    (format!("at least {} % right", percent(least)), finding)
+    (expect, finding)
+}
+
+/// What is found of answers that are blank.
+fn not_computed() -> Finding {
+    Finding::unknown("answers were not computed (numerics: Skip)")
 }
 
 fn share(each: impl Iterator<Item = bool> + Clone, none: &str) -> String {

@@ -55,6 +55,53 @@ impl<'t> Evidence<'t> {
         Self { plan, trace, lives }
     }
 
+    /// What evidence rests on of a record; none if it needs nothing of it. In a fleet of thousands nearly
+    /// everything that happens is about one share.
+    pub fn rests_on(record: &Record) -> Option<Record> {
+        let event = match &record.event {
+            Event::Encoded { .. }
+            | Event::Started { .. }
+            | Event::Arrived { .. }
+            | Event::Late { .. }
+            | Event::Skipped { .. }
+            | Event::Refused { .. }
+            | Event::Enough { .. }
+            | Event::DeadlinePassed { .. }
+            | Event::LocalRan { .. }
+            | Event::Lost { .. }
+            | Event::Doubted { .. } => return None,
+            Event::Scattered { request, stage, attempt, .. } => Event::Scattered {
+                request: *request,
+                stage: *stage,
+                attempt: *attempt,
+                asked: Vec::new(),
+            },
+            Event::Decoded { request, stage, condition, took, worth, .. } => Event::Decoded {
+                request: *request,
+                stage: *stage,
+                used: Vec::new(),
+                rebuilt: Vec::new(),
+                condition: *condition,
+                took: *took,
+                worth: *worth,
+            },
+            Event::Accepted { .. }
+            | Event::Gathered { .. }
+            | Event::Answered { .. }
+            | Event::Failed { .. }
+            | Event::Judged { .. }
+            | Event::NotComputed { .. }
+            | Event::Deployed { .. }
+            | Event::FaultBegan { .. }
+            | Event::FaultEnded { .. }
+            | Event::Died { .. }
+            | Event::Judgement { .. }
+            | Event::Caught { .. }
+            | Event::MarginChanged { .. } => record.event.clone(),
+        };
+        Some(Record { at: record.at, event })
+    }
+
     /// The moment of the last thing seen.
     pub(super) fn end(&self) -> Time {
         self.trace.last().map_or(Time::ZERO, |record| record.at)
