@@ -169,10 +169,10 @@ impl Supervisor {
     /// How many more devices of good standing each stage can lose, where that changed.
     fn note_margins(&mut self, out: &mut Effects) {
         let plan = self.plan.clone();
-        for (id, Stage { tolerates, holders, .. }) in plan.stages.iter().enumerate() {
+        for (id, Stage { tolerates, holders, code, .. }) in plan.stages.iter().enumerate() {
             let is_gone =
                 |holders: &Vec<DeviceId>| !holders.iter().any(|d| self.health.is_good(*d));
-            let gone = holders.iter().filter(|holders| is_gone(holders)).count();
+            let gone = holders.iter().filter(|holders| is_gone(holders)).count() / code.hand();
             let (stage, left) = (StageId(id), *tolerates as i64 - gone as i64);
             if self.margins.insert(stage, left) != Some(left) {
                 out.note(Event::MarginChanged { stage, left });
@@ -186,10 +186,12 @@ impl Supervisor {
             (NodeId::Device(device), Message::Reply(ticket, result)) => {
                 self.gather(now, device, ticket, result, out);
             }
-            (NodeId::Device(device), Message::Skipped(ticket)) => {
-                self.hear(now, device, ticket, false, out);
-                let Ticket { round: RoundId { request, stage }, share, .. } = ticket;
-                out.note(Event::Skipped { request, stage, share, device });
+            (NodeId::Device(device), Message::Skipped(tickets)) => {
+                for ticket in tickets {
+                    self.hear(now, device, ticket, false, out);
+                    let Ticket { round: RoundId { request, stage }, share, .. } = ticket;
+                    out.note(Event::Skipped { request, stage, share, device });
+                }
             }
             (NodeId::Device(device), Message::Hello { life, .. }) => {
                 self.welcome(now, device, life, out);
