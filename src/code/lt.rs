@@ -13,7 +13,10 @@
 //! Published is [`Form::Mixed`]: all blocks are sums. In [`Form::Systematic`] each device begins with row
 //! blocks as they are, so that nothing is decoded if all is well, and its sums are only for those that
 //! are missing: their degrees are drawn larger for that (Agarwal, Hagedorn, Trachtenberg, *Adaptive
-//! rateless coding under partial information*, 2008). By what was measured it needs fewer blocks.
+//! rateless coding under partial information*, 2008). Of 256 blocks it wants 7 % more than there are
+//! where the other wants hardly any; with fewer both want about as many. It answers as soon or sooner,
+//! and is the default. Published is peeling alone, which of a few hundred blocks would want a quarter
+//! more (all as measured by `kofn reproduce rateless`).
 
 use std::sync::Arc;
 
@@ -95,9 +98,11 @@ impl Lt {
     /// Whether any so many devices may be missing. Where that would be too much to find out it is not
     /// promised.
     fn bears_the_loss_of(&self, lost: usize) -> bool {
-        let n = self.holders();
+        let (n, work) = (self.holders(), self.sources() * self.sources());
         let determines = |holders: &Arrived| self.solve(&hands(holders, self.blocks)).is_ok();
-        choices(n, lost) <= ALL_UP_TO && all(n, n - lost).iter().all(determines)
+        let sets = choices(n, lost);
+        let is_little = sets <= ALL_UP_TO && sets * work <= MOST_WORK;
+        is_little && all(n, n - lost).iter().all(determines)
     }
 
     /// Peels, and finds which sums the rest can be eliminated from.
@@ -119,30 +124,40 @@ impl Lt {
             peeling.run();
         }
         let unknown = peeling.unknown();
-        let chosen = independent(&self.encoder, &sums, &unknown);
-        match unknown.len() - chosen.len() {
-            0 => Ok((peeling, Rest { unknown, chosen })),
+        let says = |share: &usize| {
+            let mixture = &self.encoder.share(*share)[0];
+            mixture.iter().any(|(at, _)| unknown.binary_search(at).is_ok())
+        };
+        sums.retain(says);
+        match unknown.len() - rank(&self.encoder, &sums, &unknown) {
+            0 => Ok((peeling, Rest { unknown, sums })),
             missing => Err(NotYet { missing }),
         }
     }
 }
 
-/// What peeling left: as many sums as sources, that tell them.
+/// What peeling left, and the sums that tell it.
 struct Rest {
     unknown: Vec<usize>,
-    chosen: Vec<usize>,
+    sums: Vec<usize>,
 }
 
 impl Rest {
+    /// By least squares: as many sums as unknowns would do, but each one more makes the system better
+    /// conditioned by far.
     fn give_to(&self, peeling: &mut Peeling<'_>, code: &Lt) -> Option<()> {
-        let dense = code.encoder.dense(&self.chosen);
-        let size = self.unknown.len();
-        let system = Matrix::from_fn(size, size, |i, j| dense.at(i, self.unknown[j]));
-        let inverse = system.inverse()?;
+        let dense = code.encoder.dense(&self.sums);
+        let (rows, columns) = (self.sums.len(), self.unknown.len());
+        let transposed = Matrix::from_fn(columns, rows, |i, j| dense.at(j, self.unknown[i]));
+        let system = Matrix::from_fn(rows, columns, |i, j| dense.at(i, self.unknown[j]));
+        let inverse = match rows == columns {
+            true => system.inverse()?,
+            false => transposed.times(&system).inverse()?.times(&transposed),
+        };
         let others = inverse.times(&dense);
         for (row, at) in self.unknown.iter().enumerate() {
             let place = |share: &usize| Piece::Result(Place { share: *share, cell: 0 });
-            let results = self.chosen.iter().map(place).zip(inverse.row(row));
+            let results = self.sums.iter().map(place).zip(inverse.row(row));
             let known = others.row(row).enumerate();
             let known = known.filter(|(source, _)| self.unknown.binary_search(source).is_err());
             let terms = results.chain(known.map(|(source, c)| (Piece::Decoded(source), -c)));
@@ -158,6 +173,9 @@ const NEGLIGIBLE: f64 = 1e-9;
 /// Draws that are tried for the best, and for one that can be decoded at all.
 const TRIED: u64 = 16;
 const SEEDS: u64 = 1000;
+
+/// Sets times squares of sources: a topology should be read within a second or two.
+const MOST_WORK: usize = 1 << 20;
 
 /// Twice what is needed for a sum to meet one missing block on average: more peel worse, fewer tell less.
 const STRETCH: f64 = 2.0;
@@ -213,8 +231,8 @@ fn sum(degrees: &Degrees, seed: u64, what: [usize; 4]) -> Mixture {
     sources.into_iter().map(|at| (at, if rng.random_bool(0.5) { 1.0 } else { -1.0 })).collect()
 }
 
-/// As many of these shares as are independent in what they say of the unknown sources.
-fn independent(encoder: &Encoder, shares: &[usize], unknown: &[usize]) -> Vec<usize> {
+/// How many independent things these shares say of the unknown sources.
+fn rank(encoder: &Encoder, shares: &[usize], unknown: &[usize]) -> usize {
     let of = |share: &usize| {
         let mut row = vec![0.0; unknown.len()];
         for (at, c) in &encoder.share(*share)[0] {
@@ -222,20 +240,20 @@ fn independent(encoder: &Encoder, shares: &[usize], unknown: &[usize]) -> Vec<us
         }
         row
     };
-    let mut rows: Vec<(usize, Vec<f64>)> = shares.iter().map(|s| (*s, of(s))).collect();
-    let mut chosen = Vec::new();
+    let mut rows: Vec<Vec<f64>> = shares.iter().map(of).collect();
+    let mut rank = 0;
     for column in 0..unknown.len() {
-        let size = |row: &(usize, Vec<f64>)| row.1[column].abs();
-        let largest = (0..rows.len()).max_by(|a, b| size(&rows[*a]).total_cmp(&size(&rows[*b])));
-        let Some(at) = largest.filter(|at| size(&rows[*at]) > NEGLIGIBLE) else { continue };
-        let (share, pivot) = rows.swap_remove(at);
-        chosen.push(share);
-        for (_, row) in rows.iter_mut().filter(|(_, row)| row[column] != 0.0) {
+        let size = |row: &usize| rows[*row][column].abs();
+        let largest = (0..rows.len()).max_by(|a, b| size(a).total_cmp(&size(b)));
+        let Some(at) = largest.filter(|at| size(at) > NEGLIGIBLE) else { continue };
+        let pivot = rows.swap_remove(at);
+        rank += 1;
+        for row in rows.iter_mut().filter(|row| row[column] != 0.0) {
             let factor = row[column] / pivot[column];
             row[column..].iter_mut().zip(&pivot[column..]).for_each(|(x, p)| *x -= factor * p);
         }
     }
-    chosen
+    rank
 }
 
 impl Code for Lt {

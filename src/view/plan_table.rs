@@ -257,15 +257,19 @@ fn overhang(stage: &Stage, layer: &CodedLayer) -> Option<String> {
 fn amplification(plan: &Plan, stage: &Stage) -> Option<String> {
     let (name, code, lost) = (&stage.name, stage.code.name(), stage.code.tolerates());
     let (worst, allowed) = (stage.worst_condition, plan.policy.worst_condition);
+    let lost = match stage.code.hand() {
+        1 => format!("{lost} shares"),
+        _ => format!("{lost} devices"),
+    };
     if worst > allowed {
         let left = stage.tolerates;
         return Some(format!(
-            "{name}: with {lost} shares lost {code} may amplify rounding {worst:.0e} times; beyond \
+            "{name}: with {lost} lost {code} may amplify rounding {worst:.0e} times; beyond \
              worst_condition, {allowed:.0e}, nothing is decoded, so only any {left} may be lost"
         ));
     }
     (worst > WORTH_A_NOTE).then(|| {
-        format!("{name}: with {lost} shares lost {code} amplifies rounding up to {worst:.0e} times")
+        format!("{name}: with {lost} lost {code} amplifies rounding up to {worst:.0e} times")
     })
 }
 
