@@ -57,7 +57,7 @@
 //! 1. `decoder` succeeds exactly on the sets the code promises;
 //! 2. decoding what was encoded gives the sources back, to within its condition number;
 //! 3. both commute with every linear map, so results of shares decode to results of sources;
-//! 4. any [`Code::tolerates`] shares may be lost, and not always one more.
+//! 4. any [`Code::tolerates`] shares, or hands of shares, may be lost, and not always one more.
 //!
 //! What cannot be kept must not be promised: a set of shares whose condition number is beyond the
 //! policy's is not decoded from, and [`tolerance`] says what that leaves.
@@ -73,9 +73,11 @@ mod estimator;
 mod gaussian;
 mod least_squares;
 mod locate;
+mod lt;
 mod mds;
 mod outliers;
 mod parity;
+mod peeling;
 mod polar;
 mod replication;
 mod rotation;
@@ -101,6 +103,7 @@ pub use encoder::{Encoder, Mixture};
 pub use estimator::Estimator;
 pub use gaussian::Gaussian;
 pub use locate::{Audit, MOST_CANDIDATES, audit};
+pub use lt::{Lt, stretched_soliton};
 pub use mds::Mds;
 pub use outliers::outliers;
 pub use parity::Parity;
@@ -128,8 +131,21 @@ pub trait Code: Debug + Send + Sync {
     /// How the results of the arrived shares mix back to those of the sources.
     fn decoder(&self, arrived: &Arrived) -> Result<Decoder, NotYet>;
 
-    /// How many shares may be missing, whichever they are.
+    /// How many holders may be missing, whichever they are; which is how many shares, unless
+    /// [`Self::hand`] says otherwise.
     fn tolerates(&self) -> usize;
+
+    /// How many shares one device holds. If they are several, it computes them one after the other and
+    /// sends each as it is done: what a straggler has finished counts. The hand of holder i are shares
+    /// `i · hand .. (i + 1) · hand`.
+    fn hand(&self) -> usize {
+        1
+    }
+
+    /// How many devices the shares are for.
+    fn holders(&self) -> usize {
+        self.shares() / self.hand()
+    }
 
     /// What results decoded by [`Self::decoder`] are worth.
     fn fidelity(&self) -> Fidelity {
@@ -147,7 +163,7 @@ pub trait Code: Debug + Send + Sync {
         least_squares(self, arrived)
     }
 
-    /// The same code made to fit sources of so many rows, if what it is depends on that; with a
+    /// The same code made to fit a layer of so many rows, if what it is depends on that; with a
     /// condition number up to `worst` if it can be had.
     fn fitted(&self, rows: usize, worst: f64) -> Option<Arc<dyn Code>> {
         let _ = (rows, worst);

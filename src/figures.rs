@@ -22,6 +22,7 @@ mod letcc_models;
 mod letcc_rate;
 mod parm_tail;
 mod polar;
+mod rateless;
 mod sazd_numerics;
 mod trial;
 
@@ -86,6 +87,7 @@ pub const ALL: &[Figure] = &[
     Figure { id: "letcc-models", source: "Moradi et al. 2024, Tab. 1", run: letcc_models::run },
     Figure { id: "approxifer", source: "Soleymani et al. 2022", run: approxifer::run },
     Figure { id: "sazd-numerics", source: "Dai et al. 2020, 2023", run: sazd_numerics::run },
+    Figure { id: "rateless", source: "Mallick et al. 2020", run: rateless::run },
     Figure { id: "polar", source: "Bartan, Pilanci 2023", run: polar::run },
     Figure { id: "cocoi", source: "Liu et al. 2025", run: cocoi::run },
     Figure { id: "parm-tail", source: "Kosaian et al. 2019", run: parm_tail::run },

@@ -176,12 +176,14 @@ pub enum Message {
     Answer(RequestId, Result<Vec<Tensor>, String>),
     /// Supervisor to device: compute your share on this input.
     Task(Ticket, Inputs),
+    /// Supervisor to device: compute these shares of a hand on this input, one after the other.
+    Hand(Vec<Ticket>, Inputs),
     /// Device to supervisor: the share's result, or why there is none.
     Reply(Ticket, Result<Vec<Tensor>, String>),
     /// Supervisor to device: the round is decided; forget its tasks.
     Cancel(RoundId),
-    /// Device to supervisor: I forgot that task, as I was told.
-    Skipped(Ticket),
+    /// Device to supervisor: I forgot those tasks of a round, as I was told.
+    Skipped(Vec<Ticket>),
     /// Device to supervisor: in this life I hold nothing yet; said again until shares come.
     Hello { life: u32, again: u32 },
     /// To a device: leave the fleet in good order.
@@ -199,13 +201,14 @@ impl Message {
         let body: u64 = match self {
             Self::Request(_, x) | Self::Answer(_, Ok(x)) | Self::Reply(_, Ok(x)) => numbers(x),
             Self::Task(_, x) => numbers(x),
+            Self::Hand(tickets, x) => numbers(x) + NAME * tickets.len().saturating_sub(1) as u64,
+            Self::Skipped(tickets) => NAME * tickets.len().saturating_sub(1) as u64,
             Self::Deploy { shares, .. } => {
                 Share::bytes_held(shares.iter().map(|(_, _, share)| share.as_ref())).0
             }
             Self::Answer(_, Err(_))
             | Self::Reply(_, Err(_))
             | Self::Cancel(_)
-            | Self::Skipped(_)
             | Self::Hello { .. }
             | Self::Leave
             | Self::Goodbye { .. } => 0,
@@ -218,7 +221,7 @@ impl Message {
         match self {
             Self::Request(..) => "request",
             Self::Answer(..) => "answer",
-            Self::Task(..) => "task",
+            Self::Task(..) | Self::Hand(..) => "task",
             Self::Reply(..) => "reply",
             Self::Cancel(_) => "cancel",
             Self::Skipped(_) => "skip",
@@ -233,8 +236,9 @@ impl Message {
     pub fn request(&self) -> Option<RequestId> {
         match self {
             Self::Request(request, _) | Self::Answer(request, _) => Some(*request),
-            Self::Task(ticket, _) | Self::Reply(ticket, _) | Self::Skipped(ticket) => {
-                Some(ticket.round.request)
+            Self::Task(ticket, _) | Self::Reply(ticket, _) => Some(ticket.round.request),
+            Self::Hand(tickets, _) | Self::Skipped(tickets) => {
+                tickets.first().map(|ticket| ticket.round.request)
             }
             Self::Cancel(round) => Some(round.request),
             Self::Hello { .. } | Self::Deploy { .. } | Self::Leave | Self::Goodbye { .. } => None,
@@ -248,6 +252,10 @@ impl Message {
             let [request, stage, share, attempt] = ticket.identity();
             [kind, request, stage, share, attempt]
         };
+        // No two messages of a kind are about the same first share of an attempt.
+        let first = |kind, tickets: &[Ticket]| {
+            tickets.first().map_or([kind, 0, 0, 0, 0], |first| ticket(kind, first))
+        };
         match self {
             Self::Request(request, _) => [1, request.0 as u64, 0, 0, 0],
             Self::Answer(request, _) => [2, request.0 as u64, 0, 0, 0],
@@ -258,10 +266,13 @@ impl Message {
             Self::Deploy { again, shares } => [7, shares.len() as u64, u64::from(*again), 0, 0],
             Self::Leave => [8, 0, 0, 0, 0],
             Self::Goodbye { life } => [9, u64::from(*life), 0, 0, 0],
-            Self::Skipped(t) => ticket(10, t),
+            Self::Skipped(tickets) => first(10, tickets),
+            Self::Hand(tickets, _) => first(11, tickets),
         }
     }
 }
 
 /// Ids, lengths and checksums around a message's numbers.
 const HEADER: u64 = 64;
+/// The name of one more share of the same round.
+const NAME: u64 = 4;

@@ -112,7 +112,7 @@ pub struct Stage {
     pub name: String,
     pub work: StageWork,
     pub code: Arc<dyn Code>,
-    /// How many shares may be lost, whichever they are: what the code tolerates, as far as the policy's
+    /// How many holders may be lost, whichever they are: what the code tolerates, as far as the policy's
     /// worst condition number allows.
     pub tolerates: usize,
     /// The worst condition number with as many shares lost as the code tolerates.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kofn::code::{
-    Arrived, Chebyshev, Code, Decoder, DecoderCache, Form, Gaussian, Mds, Parity, Polar,
+    Arrived, Chebyshev, Code, Decoder, DecoderCache, Form, Gaussian, Lt, Mds, Parity, Polar,
     Replication, Rotation, ShiftAdd, Uncoded, Vandermonde, worst_condition,
 };
 use kofn::maths::mix::mix;
@@ -16,6 +16,7 @@ fn codes(most: usize) -> Vec<(Arc<dyn Code>, Promise)> {
     for k in 1..=most {
         for n in k..=most {
             codes.extend(of_size(n, k));
+            codes.extend((1..=most.min(8) / n).flat_map(|blocks| rateless(n, k, blocks)));
         }
     }
     codes
@@ -49,12 +50,55 @@ fn of_size(n: usize, k: usize) -> Vec<(Arc<dyn Code>, Promise)> {
     codes
 }
 
+/// Those whose n shares are hands of so many.
+fn rateless(n: usize, k: usize, blocks: usize) -> Vec<(Arc<dyn Code>, Promise)> {
+    let mut codes: Vec<(Arc<dyn Code>, Promise)> =
+        vec![(Arc::new(Lt::new(n, k, blocks, Form::Systematic)), Promise::Rank)];
+    if n > k {
+        codes.push((Arc::new(Lt::new(n, k, blocks, Form::Mixed)), Promise::Rank));
+    }
+    codes
+}
+
+/// The rank of what the shares say of the sources, exactly: modulo a prime, for coefficients of ±1.
+fn rank(code: &dyn Code, arrived: &Arrived) -> usize {
+    const P: i64 = 2_147_483_647;
+    let inverse = |x: i64| {
+        let (mut power, mut base, mut of) = (1, x, P - 2);
+        while of > 0 {
+            power = if of & 1 == 1 { power * base % P } else { power };
+            (base, of) = (base * base % P, of >> 1);
+        }
+        power
+    };
+    let row = |share: &usize| {
+        let mut row = vec![0i64; code.sources()];
+        code.encoder().share(*share)[0].iter().for_each(|(at, c)| row[*at] = (*c as i64 + P) % P);
+        row
+    };
+    let mut rows: Vec<Vec<i64>> = arrived.iter().map(row).collect();
+    let mut rank = 0;
+    for column in 0..code.sources() {
+        let Some(at) = rows.iter().position(|row| row[column] != 0) else { continue };
+        let pivot = rows.swap_remove(at);
+        let unit = inverse(pivot[column]);
+        for row in &mut rows {
+            let factor = row[column] * unit % P;
+            row.iter_mut().zip(&pivot).for_each(|(x, p)| *x = (*x + (P - factor) * p) % P);
+        }
+        rank += 1;
+    }
+    rank
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Promise {
     /// Any k shares suffice, and no fewer.
     AnyK,
     /// A copy of every source must be there.
     EverySource,
+    /// Whatever tells all sources.
+    Rank,
     /// What is decoded can be decoded, and any `tolerates` shares may be lost.
     Sequence,
 }
@@ -68,6 +112,7 @@ impl Promise {
                 (0..code.sources())
                     .all(|source| arrived.iter().any(|share| code.plain(*share) == Some(source))),
             ),
+            Self::Rank => Some(rank(code, arrived) == code.sources()),
             Self::Sequence if arrived.len() + code.tolerates() >= code.shares() => Some(true),
             Self::Sequence if arrived.len() < code.sources() => Some(false),
             Self::Sequence => None,
@@ -132,9 +177,14 @@ fn a_code_decodes_exactly_when_it_promises_to() {
 #[test]
 fn a_code_tolerates_what_it_says_whichever_shares_are_lost_and_no_more() {
     for (code, _) in codes(9) {
-        let (n, tolerates) = (code.shares(), code.tolerates());
+        let (n, tolerates) = (code.holders(), code.tolerates());
+        let hands = |holders: &Arrived| {
+            let hand = |holder: &usize| holder * code.hand()..(holder + 1) * code.hand();
+            holders.iter().flat_map(hand).collect()
+        };
         let decodable = |lost: usize| {
-            subsets(n).filter(|s| s.len() == n - lost).all(|s| code.decoder(&s).is_ok())
+            let mut sets = subsets(n).filter(|s| s.len() == n - lost);
+            sets.all(|s| code.decoder(&hands(&s)).is_ok())
         };
         assert!(decodable(tolerates), "{} tolerates {tolerates}", code.name());
         let one_more = tolerates + 1;
@@ -212,6 +262,7 @@ proptest! {
             let arrived = match promise {
                 Promise::AnyK => drawn(code.shares(), code.sources(), salt),
                 Promise::EverySource => (0..code.sources()).collect(),
+                Promise::Rank => continue,
                 Promise::Sequence => {
                     drawn(code.shares(), code.shares() - code.tolerates(), salt)
                 }
@@ -275,7 +326,8 @@ fn a_decoder_is_solved_once_for_each_set() {
 fn what_decoders_say() {
     type Case<'c> = (&'c str, Arc<dyn Code>, &'c [usize], &'c str);
     let shift_add = || Arc::new(ShiftAdd::new(6, 4, Some(8), Form::Systematic));
-    let cases: [Case<'_>; 12] = [
+    let lt = || Arc::new(Lt::new(3, 2, 2, Form::Systematic));
+    let cases: [Case<'_>; 15] = [
         ("mds 6 4", Arc::new(Mds::new(6, 4)), &[0, 2, 3], "NotYet: 1 more"),
         ("mds 6 4", Arc::new(Mds::new(6, 4)), &[0, 1, 2, 3], "plain"),
         ("mds 6 4", Arc::new(Mds::new(6, 4)), &[1, 3, 4, 5], "rebuilds 0 2"),
@@ -286,6 +338,9 @@ fn what_decoders_say() {
         ("rotation 5 3", Arc::new(Rotation::new(5, 3)), &[0, 1, 2], "rebuilds 0 1 2"),
         ("shift-add 6 4", shift_add(), &[1, 3, 4, 5], "rebuilds 0 2"),
         ("shift-add 6 4", shift_add(), &[1, 3, 5], "NotYet: 1 more"),
+        ("lt 3 2 in 2", lt(), &[0, 2, 4], "NotYet: 1 more"),
+        ("lt 3 2 in 2", lt(), &[0, 1, 2, 4], "plain"),
+        ("lt 3 2 in 2", lt(), &[0, 1, 2, 5], "rebuilds 3"),
         ("polar 8 4", Arc::new(Polar::new(8, 4)), &[3, 5, 6, 7], "rebuilds 0 1 2"),
         ("polar 8 4", Arc::new(Polar::new(8, 4)), &[0, 1, 2, 3], "NotYet: 1 more"),
     ];
@@ -298,5 +353,33 @@ fn what_decoders_say() {
             },
         };
         assert_eq!(said, want, "{name} arrived={arrived:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// What has arrived when is anybody's guess: any part of every hand, from its beginning.
+    #[test]
+    fn large_rateless_codes_decode_from_parts_of_hands_when_these_tell_all(
+        sizes in (3usize..=12).prop_flat_map(|n| (Just(n), 1..n)), blocks in 2usize..=16,
+        parts in proptest::collection::vec(0.0..1.0f64, 12), mixed in any::<bool>(),
+    ) {
+        let (n, k) = sizes;
+        let form = if mixed { Form::Mixed } else { Form::Systematic };
+        let code = Lt::new(n, k, blocks, form);
+        // From empty hands to full ones.
+        let done = |holder: usize| ((parts[holder] * 2.0).min(1.0) * blocks as f64) as usize;
+        let hand = |holder: usize| holder * blocks..holder * blocks + done(holder);
+        let arrived: Arrived = (0..n).flat_map(hand).collect();
+        let tells_all = rank(&code, &arrived) == code.sources();
+        let decoder = code.decoder(&arrived);
+        prop_assert_eq!(decoder.is_ok(), tells_all, "{} {:?}", code.name(), arrived);
+        if let Ok(decoder) = decoder {
+            let sources = sources(&code, 8);
+            let error = worst_difference(&decode(&decoder, &encode(&code, &sources)), &sources);
+            let allowed = 4.0 * f64::from(f32::EPSILON) * decoder.condition;
+            prop_assert!(error <= allowed, "{}: {error} > {allowed}", code.name());
+        }
     }
 }

@@ -12,12 +12,11 @@
 //! as the policy's worst condition number allows. The systematic form is benign, for only erased
 //! sources take part; prefer it.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::amplify::condition;
+use super::peeling::Peeling;
 use super::survey::worst_condition;
-use super::{Arrived, Code, Decoder, Encoder, Mixture, NotYet, Piece, Place, Recipe};
+use super::{Arrived, Code, Decoder, Encoder, Mixture, NotYet};
 
 /// (n, k) with sources of so many cells.
 #[derive(Debug)]
@@ -73,63 +72,6 @@ fn shifted(slope: isize, k: usize, cells: usize) -> Vec<Mixture> {
     share
 }
 
-/// Peels the erased sources out of the chosen sums, a cell at a time.
-struct Peeling<'c> {
-    encoder: &'c Encoder,
-    /// The recipes found so far, by cell of the sources, and the order in which they were found.
-    recipes: Vec<Option<Recipe>>,
-    order: Vec<usize>,
-    /// In which cells of the chosen sums each cell of the sources is.
-    seen_at: Vec<Vec<Place>>,
-    /// Cells of sums that may hold one unknown alone.
-    queue: VecDeque<Place>,
-}
-
-impl<'c> Peeling<'c> {
-    fn new(encoder: &'c Encoder, plain: &[Option<usize>], chosen: &[usize]) -> Self {
-        let cells = encoder.cells();
-        let take = |at: usize| {
-            let (source, cell) = (at / cells, at % cells);
-            plain[source].map(|share| Recipe::Take(Place { share, cell }))
-        };
-        let recipes: Vec<Option<Recipe>> = (0..plain.len() * cells).map(take).collect();
-        let order = (0..recipes.len()).filter(|at| recipes[*at].is_some()).collect();
-        let mut seen_at = vec![Vec::new(); recipes.len()];
-        let mut queue = VecDeque::new();
-        for share in chosen.iter().copied() {
-            for (cell, mixture) in encoder.share(share).iter().enumerate() {
-                let place = Place { share, cell };
-                mixture.iter().for_each(|(at, _)| seen_at[*at].push(place));
-                queue.push_back(place);
-            }
-        }
-        Self { encoder, recipes, order, seen_at, queue }
-    }
-
-    fn mixture(&self, place: Place) -> &'c Mixture {
-        &self.encoder.share(place.share)[place.cell]
-    }
-
-    fn run(mut self) -> Option<Decoder> {
-        while let Some(place) = self.queue.pop_front() {
-            let mixture = self.mixture(place);
-            let mut unknown = mixture.iter().filter(|(at, _)| self.recipes[*at].is_none());
-            let (Some((alone, _)), None) = (unknown.next(), unknown.next()) else { continue };
-            let others = mixture.iter().filter(|(at, _)| at != alone);
-            let known = others.map(|(at, _)| (Piece::Decoded(*at), -1.0));
-            let terms = std::iter::once((Piece::Result(place), 1.0)).chain(known).collect();
-            self.recipes[*alone] = Some(Recipe::Mix(terms));
-            self.order.push(*alone);
-            self.queue.extend(&self.seen_at[*alone]);
-        }
-        let recipes: Option<Vec<Recipe>> = self.recipes.into_iter().collect();
-        let cells = self.encoder.cells();
-        let mut decoder = Decoder { cells, recipes: recipes?, order: self.order, condition: 1.0 };
-        decoder.condition = condition(&decoder, self.encoder);
-        Some(decoder)
-    }
-}
-
 impl Code for ShiftAdd {
     fn name(&self) -> String {
         let (n, k, cells) = (self.shares(), self.sources(), self.encoder.cells());
@@ -163,14 +105,16 @@ impl Code for ShiftAdd {
         if erased == 0 {
             return Ok(Decoder::plain(self.encoder.cells(), plain.into_iter().flatten()));
         }
-        let peeling = Peeling::new(&self.encoder, &plain, &sums[..erased]);
-        Ok(peeling.run().expect("sums of increasing differences leave some cell alone"))
+        let mut peeling = Peeling::new(&self.encoder, &plain, &sums[..erased]);
+        peeling.run();
+        Ok(peeling.decoder().expect("sums of increasing differences leave some cell alone"))
     }
 
     /// As many cells as are safe when all n − k shares are lost, of one row at least; as many as
     /// were asked for, if a number was.
     fn fitted(&self, rows: usize, worst: f64) -> Option<Arc<dyn Code>> {
         let (n, k, form) = (self.shares(), self.sources(), self.form);
+        let rows = rows.div_ceil(k);
         if !self.is_free {
             let cells = self.encoder.cells().min(rows);
             return Some(Arc::new(Self::new(n, k, Some(cells), form)));

@@ -6,22 +6,28 @@ use rand::seq::index::sample;
 use super::{Arrived, Code};
 use crate::maths::chance::{Purpose, Seed};
 
-/// The worst condition number over sets with so many shares lost: over all of them if there are not too
+/// The worst condition number over sets with the shares of so many holders lost: over all of them if there are not too
 /// many, else over those with neighbouring shares lost or kept, and a sample of the others.
 ///
 /// Infinite if some set cannot be decoded from at all.
 pub fn worst_condition(code: &dyn Code, lost: usize) -> f64 {
-    let n = code.shares();
+    let n = code.holders();
     // Copies amplify nothing.
-    if lost <= code.tolerates() && (0..n).all(|share| code.plain(share).is_some()) {
+    if lost <= code.tolerates() && (0..code.shares()).all(|share| code.plain(share).is_some()) {
         return 1.0;
     }
-    let condition =
-        |arrived: &Arrived| code.decoder(arrived).map_or(f64::INFINITY, |d| d.condition);
+    let condition = |holders: &Arrived| {
+        code.decoder(&hands(holders, code.hand())).map_or(f64::INFINITY, |d| d.condition)
+    };
     sets(n, n - lost.min(n)).iter().map(condition).fold(1.0, f64::max)
 }
 
-/// How many shares may be lost, whichever they are, with a condition number of at most `worst`.
+/// All shares of these holders.
+pub(super) fn hands(holders: &Arrived, hand: usize) -> Arrived {
+    holders.iter().flat_map(|holder| holder * hand..(holder + 1) * hand).collect()
+}
+
+/// How many holders may be lost, whichever they are, with a condition number of at most `worst`.
 pub fn tolerance(code: &dyn Code, worst: f64) -> usize {
     let most = (0..=code.tolerates()).rev();
     let mut kept = most.filter(|lost| worst_condition(code, *lost) <= worst);
@@ -29,7 +35,7 @@ pub fn tolerance(code: &dyn Code, worst: f64) -> usize {
 }
 
 /// More sets than this are sampled.
-const ALL_UP_TO: usize = 1000;
+pub(super) const ALL_UP_TO: usize = 1000;
 
 const SAMPLES: usize = 300;
 
@@ -45,12 +51,12 @@ fn sets(n: usize, size: usize) -> Vec<Arrived> {
 }
 
 /// n over size, or anything larger than [`ALL_UP_TO`].
-fn choices(n: usize, size: usize) -> usize {
+pub(super) fn choices(n: usize, size: usize) -> usize {
     let factor = |choices: usize, at: usize| choices.saturating_mul(n - at) / (at + 1);
     (0..size.min(n - size)).fold(1, factor)
 }
 
-fn all(n: usize, size: usize) -> Vec<Arrived> {
+pub(super) fn all(n: usize, size: usize) -> Vec<Arrived> {
     if size == 0 {
         return vec![Arrived::new()];
     }

@@ -10,7 +10,7 @@ use super::Scope;
 use crate::code::Arrived;
 use crate::drive::{Clock, Setup};
 use crate::event::{Event, Record};
-use crate::fault::FaultKind;
+use crate::fault::{FaultKind, Slow};
 use crate::maths::chance::{Purpose, Seed};
 use crate::plan::{Fault, Plan, Trigger};
 use crate::units::{DeviceId, Time};
@@ -66,6 +66,18 @@ pub(super) fn everywhere(plan: &Plan, what: FaultKind) -> Fault {
         trigger: Trigger::At(Time::ZERO),
         who: who.into(),
         what,
+        lasts: None,
+        from: None,
+        until: None,
+    }
+}
+
+/// A device takes so many times as long for everything.
+pub(super) fn slow(device: usize, by: f64) -> Fault {
+    Fault {
+        trigger: Trigger::At(Time::ZERO),
+        who: vec![DeviceId(device)].into(),
+        what: FaultKind::Slow(Slow { by }),
         lasts: None,
         from: None,
         until: None,

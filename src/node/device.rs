@@ -92,12 +92,28 @@ impl Device {
 
     /// Calls a round's tasks off, and says so: silence would look like death.
     fn forget(&mut self, round: RoundId, out: &mut Effects) {
-        for (ticket, _) in self.waiting.iter().filter(|(ticket, _)| ticket.round == round) {
-            out.send(NodeId::Supervisor, Message::Skipped(*ticket));
+        let waiting = self.waiting.iter().map(|(ticket, _)| *ticket);
+        let skipped: Vec<Ticket> = waiting.filter(|ticket| ticket.round == round).collect();
+        if !skipped.is_empty() {
+            out.send(NodeId::Supervisor, Message::Skipped(skipped));
         }
         self.waiting.retain(|(ticket, _)| ticket.round != round);
         if let Some(busy) = self.busy.as_ref().filter(|busy| busy.ticket.round == round) {
             busy.wanted.no_more();
+        }
+    }
+
+    /// Takes tasks on, unless it is at them already or leaves.
+    fn take_on(&mut self, tickets: Vec<Ticket>, inputs: Inputs, out: &mut Effects) {
+        for ticket in tickets {
+            if self.leaving {
+                let why = "it is leaving the fleet".to_owned();
+                out.send(NodeId::Supervisor, Message::Reply(ticket, Err(why)));
+            } else if self.busy.is_none() && self.waiting.is_empty() {
+                self.begin(ticket, inputs.clone(), out);
+            } else if !self.has(ticket) {
+                self.waiting.push_back((ticket, inputs.clone()));
+            }
         }
     }
 
@@ -114,27 +130,24 @@ impl Node for Device {
         match input {
             Input::Start => self.greet(now, 0, out),
             Input::Wake(Timer::Hello { again }) => self.greet(now, again, out),
-            Input::Mail { message: Message::Task(ticket, _), .. } if self.leaving => {
-                let why = "it is leaving the fleet".to_owned();
-                out.send(NodeId::Supervisor, Message::Reply(ticket, Err(why)));
-            }
             Input::Mail { message: Message::Leave, .. } => {
                 self.leaving = true;
                 out.send(NodeId::Supervisor, Message::Goodbye { life: self.life });
             }
             Input::Mail { message: Message::Task(ticket, inputs), .. } => {
-                if self.busy.is_none() && self.waiting.is_empty() {
-                    self.begin(ticket, inputs, out);
-                } else if !self.has(ticket) {
-                    self.waiting.push_back((ticket, inputs));
-                }
+                self.take_on(vec![ticket], inputs, out);
+            }
+            Input::Mail { message: Message::Hand(tickets, inputs), .. } => {
+                self.take_on(tickets, inputs, out);
             }
             Input::Mail { message: Message::Cancel(round), .. } => self.forget(round, out),
             Input::Mail { message: Message::Deploy { shares, .. }, .. } => self.hold(shares, out),
             Input::Done { output: Output::Share { ticket, result }, .. } => {
                 let wanted = self.busy.take().is_some_and(|busy| busy.wanted.is_so());
-                let word =
-                    if wanted { Message::Reply(ticket, result) } else { Message::Skipped(ticket) };
+                let word = match wanted {
+                    true => Message::Reply(ticket, result),
+                    false => Message::Skipped(vec![ticket]),
+                };
                 out.send(NodeId::Supervisor, word);
             }
             Input::Mail { .. }

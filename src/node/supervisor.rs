@@ -174,10 +174,12 @@ impl Supervisor {
             (NodeId::Device(device), Message::Reply(ticket, result)) => {
                 self.gather(now, device, ticket, result, out);
             }
-            (NodeId::Device(device), Message::Skipped(ticket)) => {
-                self.hear(now, device, ticket, false, out);
-                let Ticket { round: RoundId { request, stage }, share, .. } = ticket;
-                out.note(Event::Skipped { request, stage, share, device });
+            (NodeId::Device(device), Message::Skipped(tickets)) => {
+                for ticket in tickets {
+                    self.hear(now, device, ticket, false, out);
+                    let Ticket { round: RoundId { request, stage }, share, .. } = ticket;
+                    out.note(Event::Skipped { request, stage, share, device });
+                }
             }
             (NodeId::Device(device), Message::Hello { life, .. }) => {
                 self.welcome(now, device, life, out);

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::batch::{self, PlacementFile};
 use crate::code::{
-    Chebyshev, Code, Form, Gaussian, Mds, Parity, Polar, Replication, Rotation, ShiftAdd, Uncoded,
-    Vandermonde,
+    Chebyshev, Code, Form, Gaussian, Lt, Mds, Parity, Polar, Replication, Rotation, ShiftAdd,
+    Uncoded, Vandermonde,
 };
 
 /// The codes of the file, a line each: its words, its n and k, the most shares it may have, and what it
@@ -99,6 +99,20 @@ codes! {
     } is (n, k) up to 32,
         where cells.is_none_or(|cells| (1..=1024).contains(&cells)), else "choose 1 ≤ cells ≤ 1024"
         => ShiftAdd::new(n, k, cells, form.into());
+    /// Rateless: what a straggler has finished counts; not any k of n.
+    Lt {
+        n: usize,
+        k: usize,
+        /// Into how many row blocks a share is cut, each sent as it is done; fewer where a layer has too
+        /// few rows.
+        #[serde(default = "blocks")]
+        blocks: usize,
+        /// Whether devices begin with row blocks as they are.
+        #[serde(default)]
+        form: FormFile
+    } is (n, k) up to Lt::MOST_SHARES,
+        where fits_lt((n, k), blocks, form), else "choose blocks from 1 up with k · blocks ≤ 256 and n · blocks ≤ 512, and n > k if form is Mixed"
+        => Lt::new(n, k, blocks, form.into());
     /// Butterflies of sums; not any k of n.
     Polar { n: usize, k: usize } is (n, k) up to Polar::MOST_SHARES,
         where n.is_power_of_two(), else "choose a power of two for n" => Polar::new(n, k);
@@ -160,6 +174,17 @@ impl CodeFile {
     }
 }
 
+/// Each costs a message of its own; with fewer there are more left over to wait for.
+fn blocks() -> usize {
+    16
+}
+
+fn fits_lt((n, k): (usize, usize), blocks: usize, form: FormFile) -> bool {
+    let within = |count: usize, most| count.checked_mul(blocks).is_some_and(|all| all <= most);
+    let is_mixed = form == FormFile::Mixed;
+    blocks >= 1 && within(k, Lt::MOST_SOURCES) && within(n, Lt::MOST_SHARES) && (!is_mixed || n > k)
+}
+
 /// A typing error should not fill the memory.
 const MOST_SHARES: usize = 1024;
 /// Nothing is solved for copies, and fleets may be as large.
@@ -199,6 +224,7 @@ mod tests {
             shift_add(None, FormFile::Systematic),
             shift_add(Some(16), FormFile::Mixed),
             CodeFile::Polar { n, k },
+            CodeFile::Lt { n, k, blocks: 8, form: FormFile::Mixed },
         ];
         for code in codes {
             assert_eq!(CodeFile::parse(&code.to_string()), Ok(code));

@@ -112,9 +112,12 @@ impl CodedLayer {
         self.layer.op.weight_bytes(self.rows_held(share))
     }
 
-    /// The size of what the holder of a share is sent.
+    /// The size of what the holder of a share is sent; of an input for a whole hand, with its first share.
     pub fn task_bytes(&self, share: usize) -> Bytes {
-        self.share_op(share).input_bytes()
+        match &self.split {
+            Split::Output if !share.is_multiple_of(self.code.hand()) => Bytes(0),
+            Split::Output | Split::Spatial(_) => self.share_op(share).input_bytes(),
+        }
     }
 
     /// The size of a share's result.

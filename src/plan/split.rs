@@ -36,8 +36,9 @@ impl CodedLayer {
     /// The same, with a code made to fit its rows, if what the code is depends on how many there are.
     #[must_use]
     pub fn fitted(self, worst_condition: f64) -> Self {
-        let rows = self.rows_in_all().div_ceil(self.code.sources());
-        let Some(code) = self.code.fitted(rows, worst_condition) else { return self };
+        let Some(code) = self.code.fitted(self.rows_in_all(), worst_condition) else {
+            return self;
+        };
         match self.split {
             Split::Output => Self::new(self.layer, code),
             Split::Spatial(_) => Self::in_strips(self.layer, code).expect("it was cut in strips"),

@@ -30,6 +30,7 @@ pub(super) struct Assigned {
 /// Everything that is decided about one layer or function stage, before weights are touched.
 struct Choice {
     code: Arc<dyn Code>,
+    /// Of each hand of shares.
     holders: Vec<Vec<DeviceId>>,
     deadline: Span,
     batch: Option<Batch>,
@@ -125,6 +126,8 @@ fn stage(
     input_of: &Layer,
 ) -> Stage {
     let Choice { holders, deadline, batch, .. } = choice;
+    let hand = |holders: &Vec<DeviceId>| vec![holders.clone(); code.hand()];
+    let holders = holders.iter().flat_map(hand).collect();
     let input_bytes = input_of.op.input_bytes();
     Stage {
         name,
@@ -132,7 +135,7 @@ fn stage(
         tolerates: code.tolerates(),
         worst_condition: 1.0,
         code,
-        holders: holders.clone(),
+        holders,
         deadline: *deadline,
         verify: Verify::Auto,
         input_bytes,
@@ -225,9 +228,9 @@ impl Assigner<'_> {
         let spares = called(self.source, &field("spares"), spares, self.devices, self.problems);
         let code = code?;
         self.check_condition(&field("code"), code.as_ref());
-        if on.len() < code.shares() {
+        if on.len() < code.holders() {
             let message =
-                format!("{} has {} shares for {} devices", code.name(), code.shares(), on.len());
+                format!("{} has {} shares for {} devices", code.name(), code.holders(), on.len());
             let fix = "name more devices, or choose a code with fewer shares";
             self.problem(&field("on"), message, fix);
             return None;
@@ -236,7 +239,7 @@ impl Assigner<'_> {
             let others = spares.iter().filter(|spare| *spare != holder);
             std::iter::once(holder).chain(others).copied().collect()
         };
-        let holders = on[..code.shares()].iter().map(with_spares).collect();
+        let holders = on[..code.holders()].iter().map(with_spares).collect();
         let deadline = deadline.unwrap_or(self.file.policy.deadline);
         Some(Choice { code, holders, deadline, batch: None })
     }
@@ -301,7 +304,9 @@ impl Assigner<'_> {
             let travels = stage.task_bytes(share) + stage.reply_bytes(share);
             let Device { machine, latency, reply_latency, bandwidth, .. } =
                 &self.devices[holders[0].0];
-            let compute = machine.speed.time_for(stage.share_work(share));
+            // Shares of a hand are computed one after the other.
+            let turn = share % stage.code.hand() + 1;
+            let compute = machine.speed.time_for(stage.share_work(share)) * turn as f64;
             pick(latency) + pick(reply_latency) + bandwidth.time_for(travels) + compute
         };
         let mut times: Vec<Span> = stage.holders.iter().enumerate().map(time).collect();
@@ -311,7 +316,8 @@ impl Assigner<'_> {
 
     /// What `Auto` comes to for a stage: witnesses where they cost little against the round.
     fn verify(&self, stage: &Stage) -> Verify {
-        let has_cells = stage.code.encoder().cells() > 1;
+        // Nor are shares of which no number suffices: many would be checked by nobody.
+        let has_cells = stage.code.encoder().cells() > 1 || stage.code.hand() > 1;
         let policy = match self.file.policy.verify {
             VerifyFile::Off => return Verify::Off,
             // Shares of several cells are not compared element by element.

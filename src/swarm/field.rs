@@ -130,7 +130,8 @@ impl Field {
                 let gone = |holders: &&Vec<DeviceId>| {
                     holders.iter().take(asked).all(|device| lost.contains(device))
                 };
-                stage.holders.iter().filter(gone).count() <= stage.code.tolerates()
+                let gone = stage.holders.iter().filter(gone).count();
+                gone <= stage.code.tolerates() * stage.code.hand()
             })
         };
         (1..=devices.len()).take_while(|count| bears(&devices[..*count])).count()

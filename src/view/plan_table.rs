@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::splits::{SplitView, split_table, split_views};
 use super::text::table;
-use crate::plan::{Batch, CodedLayer, Plan, Stage, StageWork, StepWork};
+use crate::plan::{Batch, CodedLayer, Plan, Stage, StageWork, StepWork, Verify};
 use crate::units::{Bytes, DeviceId, Flops};
 
 /// What `kofn plan` says, as data.
@@ -32,7 +32,7 @@ pub struct StageView {
     pub code: String,
     /// For each share the devices that hold it; the first is asked first.
     pub holders: Vec<Vec<String>>,
-    /// How many shares may be lost, whichever they are.
+    /// How many holders may be lost, whichever they are.
     pub tolerates: usize,
     /// Of the largest share.
     pub share_work: Flops,
@@ -102,7 +102,10 @@ impl PlanView {
 
     fn stage_table(&self) -> String {
         let rows = self.stages.iter().map(|stage| {
-            let first = stage.holders.iter().map(|holders| holders[0].as_str());
+            let mut first: Vec<&str> =
+                stage.holders.iter().map(|holders| holders[0].as_str()).collect();
+            // Who holds a hand of shares is named once.
+            first.dedup();
             let spares = stage.holders.iter().map(|holders| holders.len() - 1).max().unwrap_or(0);
             let spares = if spares > 0 { format!(" (+{spares} spare)") } else { String::new() };
             vec![
@@ -113,7 +116,7 @@ impl PlanView {
                 stage.share_work.to_string(),
                 stage.share_weights.to_string(),
                 stage.traffic.to_string(),
-                format!("{}{spares}", first.collect::<Vec<_>>().join(" ")),
+                format!("{}{spares}", first.join(" ")),
             ]
         });
         let heads = [
@@ -176,10 +179,15 @@ fn notes(plan: &Plan, stage: &Stage) -> Vec<String> {
         return vec![approximate(stage, batch)];
     }
     let StageWork::Layer(layer) = &stage.work else { return Vec::new() };
-    [padding(stage, layer), overhang(stage, layer), amplification(plan, stage)]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        streaming(stage, layer),
+        padding(stage, layer),
+        overhang(stage, layer),
+        amplification(plan, stage),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// What is known of the error of a stage that runs on batches.
@@ -203,14 +211,34 @@ fn approximate(stage: &Stage, batch: &Batch) -> String {
     )
 }
 
+/// Devices hold hands of shares, of which no number is sure to suffice.
+fn streaming(stage: &Stage, layer: &CodedLayer) -> Option<String> {
+    let (name, code, hand) = (&stage.name, stage.code.name(), stage.code.hand());
+    let (rows, shares) = (layer.rows_per_source(), stage.code.shares());
+    let checked = match stage.verify {
+        Verify::Always => "each is held against a witness of its own",
+        Verify::Off | Verify::Surplus | Verify::Auto => "lies are not looked for",
+    };
+    let of = if rows == 1 { "one row".to_owned() } else { format!("{rows} rows") };
+    (hand > 1).then(|| {
+        format!(
+            "{name}: each device sends {hand} blocks of {of}, each as it is done. {code} needs at \
+             least {} of the {shares}, whoever sends them; {checked}",
+            stage.needed()
+        )
+    })
+}
+
 /// Some source is nothing but padding: its device computes zeros.
 fn padding(stage: &Stage, layer: &CodedLayer) -> Option<String> {
     let (rows, k) = (layer.rows_in_all(), stage.code.sources());
     let real = rows.div_ceil(layer.rows_per_source());
-    (real < k).then(|| {
-        let name = &stage.name;
-        format!("{name}: {rows} rows fill only {real} of {k} sources; k = {real} costs the same")
-    })
+    let hint = match stage.code.hand() {
+        1 => format!("; k = {real} costs the same"),
+        // The code has made its blocks as few as it can.
+        _ => String::new(),
+    };
+    (real < k).then(|| format!("{}: {rows} rows fill only {real} of {k} sources{hint}", stage.name))
 }
 
 /// Shares of shifted sources are higher than a source.
@@ -229,15 +257,19 @@ fn overhang(stage: &Stage, layer: &CodedLayer) -> Option<String> {
 fn amplification(plan: &Plan, stage: &Stage) -> Option<String> {
     let (name, code, lost) = (&stage.name, stage.code.name(), stage.code.tolerates());
     let (worst, allowed) = (stage.worst_condition, plan.policy.worst_condition);
+    let lost = match stage.code.hand() {
+        1 => format!("{lost} shares"),
+        _ => format!("{lost} devices"),
+    };
     if worst > allowed {
         let left = stage.tolerates;
         return Some(format!(
-            "{name}: with {lost} shares lost {code} may amplify rounding {worst:.0e} times; beyond \
+            "{name}: with {lost} lost {code} may amplify rounding {worst:.0e} times; beyond \
              worst_condition, {allowed:.0e}, nothing is decoded, so only any {left} may be lost"
         ));
     }
     (worst > WORTH_A_NOTE).then(|| {
-        format!("{name}: with {lost} shares lost {code} amplifies rounding up to {worst:.0e} times")
+        format!("{name}: with {lost} lost {code} amplifies rounding up to {worst:.0e} times")
     })
 }
 

@@ -1,6 +1,6 @@
 //! Below the threshold: what becomes of a round that has been tried often enough, and has too few replies.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Supervisor;
@@ -49,10 +49,13 @@ fn unrecoverable(
     tries: u32,
 ) -> String {
     let silent: BTreeSet<(usize, DeviceId)> = awaited.iter().copied().collect();
-    let silent: Vec<String> = silent
-        .into_iter()
-        .map(|(share, device)| format!("{} (share {share})", plan.devices[device.0].name))
-        .collect();
+    let mut hands: BTreeMap<DeviceId, usize> = BTreeMap::new();
+    silent.iter().for_each(|(_, device)| *hands.entry(*device).or_default() += 1);
+    let name = |device: &DeviceId| plan.devices[device.0].name.as_str();
+    let silent: Vec<String> = match stage.code.hand() {
+        1 => silent.iter().map(|(s, device)| format!("{} (share {s})", name(device))).collect(),
+        _ => hands.iter().map(|(device, n)| format!("{} ({n} shares)", name(device))).collect(),
+    };
     format!(
         "stage {} is unrecoverable: {} of {} needed shares after {tries} tries; nothing from {}",
         stage.name,

@@ -33,9 +33,7 @@ impl Supervisor {
                 out.note(Event::Doubted { request, stage, arrived });
             }
             Undecoded::Lies(lies) => {
-                for (share, how) in lies {
-                    self.catch(now, id, share, how, out);
-                }
+                self.catch(now, id, lies, out);
                 if self.decode_if_enough(now, id, Patience::Left, out) {
                     return;
                 }
@@ -47,16 +45,23 @@ impl Supervisor {
         self.ask_again_or_fail(now, id, tries, out);
     }
 
-    /// A share is wrong: it counts as one that never came, and whoever sent it loses standing.
-    fn catch(&mut self, now: Time, id: RoundId, share: usize, how: Proof, out: &mut Effects) {
+    /// Shares are wrong: they count as some that never came, and whoever sent them loses standing; once,
+    /// if several of a hand are.
+    fn catch(&mut self, now: Time, id: RoundId, lies: Vec<(usize, Proof)>, out: &mut Effects) {
         let RoundId { request, stage } = id;
-        let Some(round) = self.round(id) else { return };
-        round.drop_result(share);
-        let Some(device) = round.asked_last(share) else { return };
-        out.note(Event::Caught { device, request, stage, share, how });
-        let mut judgements = Vec::new();
-        self.health.lied(now, device, how, &mut judgements);
-        self.note_judgements(judgements, out);
+        let mut last = None;
+        for (share, how) in lies {
+            let Some(round) = self.round(id) else { return };
+            round.drop_result(share);
+            let Some(device) = round.asked_last(share) else { continue };
+            out.note(Event::Caught { device, request, stage, share, how });
+            if last.replace(device) == Some(device) {
+                continue;
+            }
+            let mut judgements = Vec::new();
+            self.health.lied(now, device, how, &mut judgements);
+            self.note_judgements(judgements, out);
+        }
     }
 
     /// One more than there were, until the last of the policy's tries is over.

@@ -74,7 +74,10 @@ impl Supervisor {
     }
 
     fn note_margin(&mut self, stage: usize, out: &mut Effects) {
-        let left = self.plan.stages[stage].tolerates as i64 - self.margins.gone[stage] as i64;
+        let of = &self.plan.stages[stage];
+        // Of a hand all shares are gone, or none.
+        let gone = self.margins.gone[stage] / of.code.hand();
+        let left = of.tolerates as i64 - gone as i64;
         if self.margins.said[stage].replace(left) != Some(left) {
             out.note(Event::MarginChanged { stage: StageId(stage), left });
         }

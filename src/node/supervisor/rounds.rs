@@ -1,6 +1,6 @@
 //! Rounds: whom to ask, when the replies suffice, and what to do when they do not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Supervisor;
@@ -8,7 +8,7 @@ use crate::code::{Arrived, Decoder, Fidelity, NotYet};
 use crate::event::{Event, Worth};
 use crate::maths::Tensor;
 use crate::node::round::Round;
-use crate::node::{Check, Effects, Job, Message, NodeId, RoundId, Ticket, Timer};
+use crate::node::{Check, Effects, Job, Message, NodeId, RoundId, Tasks, Ticket, Timer};
 use crate::plan::{StageWork, Verify, Wait};
 use crate::units::{DeviceId, Span, StageId, Time};
 
@@ -45,10 +45,27 @@ impl Supervisor {
         let Some(round) = self.round(id) else { return };
         let (attempt, tasks) = (round.attempt, round.tasks.clone());
         asked.iter().for_each(|(share, device)| round.ask(*share, *device));
+        let ticket = |share| Ticket { round: id, share, attempt };
         for (share, device) in &asked {
-            let ticket = Ticket { round: id, share: *share, attempt };
-            self.health.asked(now, *device, ticket);
-            out.send(NodeId::Device(*device), Message::Task(ticket, tasks.of(*share).clone()));
+            self.health.asked(now, *device, ticket(*share));
+        }
+        match &tasks {
+            // The shares of a hand are of one input: it is sent once.
+            Tasks::Alike(inputs) if self.plan.stages[stage.0].code.hand() > 1 => {
+                let mut hands: BTreeMap<DeviceId, Vec<Ticket>> = BTreeMap::new();
+                for (share, device) in &asked {
+                    hands.entry(*device).or_default().push(ticket(*share));
+                }
+                for (device, tickets) in hands {
+                    out.send(NodeId::Device(device), Message::Hand(tickets, inputs.clone()));
+                }
+            }
+            Tasks::Alike(_) | Tasks::Own(_) => {
+                for (share, device) in &asked {
+                    let inputs = tasks.of(*share).clone();
+                    out.send(NodeId::Device(*device), Message::Task(ticket(*share), inputs));
+                }
+            }
         }
         out.note(Event::Scattered { request, stage, attempt, asked });
     }
@@ -224,7 +241,10 @@ impl Supervisor {
         };
         let (tasks, places) = (round.tasks.clone(), round.places.clone());
         let expected = |device| self.health.expected(device, stage).map(|span| span.0);
-        let without = awaited.iter().map(|(_, device)| (*device, expected(*device))).collect();
+        let mut without: Vec<_> =
+            awaited.iter().map(|(_, device)| (*device, expected(*device))).collect();
+        // Of a hand several shares are awaited.
+        without.dedup();
         for device in awaited.iter().map(|(_, device)| *device).collect::<BTreeSet<_>>() {
             out.send(NodeId::Device(device), Message::Cancel(id));
         }
@@ -269,8 +289,10 @@ impl Supervisor {
         let Some(round) = self.round(id) else { return };
         let Some(decoder) = round.decoder.clone() else { return };
         let (worth, requests) = (round.worth, round.requests.clone());
-        let used: Vec<DeviceId> =
+        let mut used: Vec<DeviceId> =
             decoder.used().iter().filter_map(|share| round.asked_last(*share)).collect();
+        // A hand is proved once a round, however many of its shares were used.
+        used.dedup();
         let mut judgements = Vec::new();
         used.iter().for_each(|device| self.health.proved(*device, &mut judgements));
         self.note_judgements(judgements, out);
