@@ -54,6 +54,8 @@ pub(super) struct Round {
     /// The devices asked for each share.
     asked: Vec<Asked>,
     pub(super) results: BTreeMap<usize, Vec<Tensor>>,
+    /// Which shares have come.
+    is_here: Vec<bool>,
     /// How many of them are no mere copies of others.
     pub(super) news: usize,
     /// With less news than this nothing can be decoded, as the last try showed.
@@ -84,6 +86,7 @@ impl Round {
             hedged: false,
             asked: vec![Asked::default(); shares],
             results: BTreeMap::new(),
+            is_here: vec![false; shares],
             news: 0,
             decodes_from: 0,
         }
@@ -116,10 +119,11 @@ impl Round {
 
     /// Takes a result in; `false` if the share is here already or the round is decided.
     pub(super) fn arrive(&mut self, code: &dyn Code, share: usize, result: Vec<Tensor>) -> bool {
-        if self.decoder.is_some() || self.results.contains_key(&share) {
+        if self.decoder.is_some() || self.is_here[share] {
             return false;
         }
-        self.news += usize::from(code.is_news(share, &|other| self.results.contains_key(&other)));
+        self.news += usize::from(code.is_news(share, &|other| self.is_here[other]));
+        self.is_here[share] = true;
         self.results.insert(share, result);
         true
     }
@@ -127,11 +131,19 @@ impl Round {
     /// A result counts as one that never came.
     pub(super) fn drop_result(&mut self, share: usize) {
         self.results.remove(&share);
+        self.is_here[share] = false;
+        self.count_anew();
+    }
+
+    /// No result counts any more.
+    pub(super) fn drop_all_results(&mut self) {
+        self.results.clear();
+        self.is_here.fill(false);
         self.count_anew();
     }
 
     /// Nothing is known any more of what suffices: fewer than this are news, or as many.
-    pub(super) fn count_anew(&mut self) {
+    fn count_anew(&mut self) {
         (self.news, self.decodes_from) = (self.results.len(), 0);
     }
 
@@ -140,11 +152,11 @@ impl Round {
     }
 
     pub(super) fn missing(&self) -> Vec<usize> {
-        (0..self.asked.len()).filter(|share| !self.results.contains_key(share)).collect()
+        (0..self.asked.len()).filter(|share| !self.is_here[*share]).collect()
     }
 
     /// Whether somebody was asked for the share and it has not come.
     pub(super) fn is_awaited(&self, share: usize) -> bool {
-        self.asked[share].first.is_some() && !self.results.contains_key(&share)
+        self.asked[share].first.is_some() && !self.is_here[share]
     }
 }

@@ -27,8 +27,7 @@ impl Supervisor {
                 round.doubted = true;
                 if round.missing().is_empty() {
                     // Nobody else can be asked: let all speak again.
-                    round.results.clear();
-                    round.count_anew();
+                    round.drop_all_results();
                 }
                 out.note(Event::Doubted { request, stage, arrived });
             }
