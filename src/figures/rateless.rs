@@ -250,9 +250,9 @@ fn mean(times: &[f64]) -> f64 {
 fn round(setup: &Setup, paces: &[f64]) -> anyhow::Result<f64> {
     let faults = paces.iter().enumerate().map(|(board, pace)| slow(board, *pace));
     let trace = setup.with_faults(faults.collect()).rehearse()?;
-    let enough = trace.iter().find_map(|record| match &record.event {
-        Event::Enough { after, .. } => Some(after.as_millis()),
-        _ => None,
+    let enough = trace.iter().find_map(|record| {
+        let Event::Enough { after, .. } = &record.event else { return None };
+        Some(after.as_millis())
     });
     enough.ok_or_else(|| anyhow::anyhow!("the round never ended"))
 }
