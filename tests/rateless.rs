@@ -38,9 +38,9 @@ fn ends(trace: &Trace) -> (usize, usize) {
 }
 
 fn latency(trace: &Trace, of: usize) -> Span {
-    let answered = trace.iter().find_map(|record| match &record.event {
-        Event::Answered { request, latency, .. } if request.0 == of => Some(*latency),
-        _ => None,
+    let answered = trace.iter().find_map(|record| {
+        let Event::Answered { request, latency, .. } = &record.event else { return None };
+        (request.0 == of).then_some(*latency)
     });
     answered.expect("it was answered")
 }
@@ -48,9 +48,9 @@ fn latency(trace: &Trace, of: usize) -> Span {
 /// When a round of fc1 was scattered.
 fn scattered(plan: &Plan, trace: &Trace, of: usize) -> Time {
     let fc1 = plan.stage("fc1").expect("it is coded");
-    let is = |record: &&Record| match record.event {
-        Event::Scattered { request, stage, .. } => request.0 == of && stage == fc1,
-        _ => false,
+    let is = |record: &&Record| {
+        matches!(record.event, Event::Scattered { request, stage, .. }
+            if request.0 == of && stage == fc1)
     };
     trace.iter().find(is).expect("it was").at
 }
@@ -68,9 +68,9 @@ const FC1: StageId = StageId(0);
 
 /// Which shares were used for fc1, and from how many boards.
 fn used(trace: &Trace, of: usize) -> (Vec<usize>, usize) {
-    let decoded = trace.iter().find_map(|record| match &record.event {
-        Event::Decoded { request: RequestId(r), stage: FC1, used, .. } if *r == of => Some(used),
-        _ => None,
+    let decoded = trace.iter().find_map(|record| {
+        let Event::Decoded { request, stage: FC1, used, .. } = &record.event else { return None };
+        (request.0 == of).then_some(used)
     });
     let used = decoded.expect("fc1 was decoded").clone();
     let boards: BTreeSet<usize> = used.iter().map(|share| share / HAND).collect();

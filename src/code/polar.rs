@@ -4,6 +4,12 @@
 //! The butterfly `(a, b) → (a + b, b)` over log₂ n stages makes some positions sure to be recovered
 //! and others unlikely; the k sources stand at the sure ones, zeros at the rest. **Not any k of n**:
 //! a set is decodable if the sequential decoder gets through. Only [`Code::tolerates`] is promised.
+//!
+//! The paper's *anytime* estimate, from a set that is not decodable, is not built: the minimum-norm
+//! estimate of [`Code::estimate`] cannot be bettered by it. What the arrived shares determine of the
+//! sources it gives exactly, as does any decoder that stops half way; and of sources of which nothing else is
+//! known than that all directions are alike, it is the linear estimate with the least error. How
+//! large that is: `kofn reproduce polar`.
 
 use super::amplify::condition;
 use super::{Arrived, Code, Decoder, Encoder, NotYet, Piece, Place, Recipe};
