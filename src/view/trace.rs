@@ -86,6 +86,13 @@ impl Header {
 }
 
 impl StageHeader {
+    /// How many devices there are beyond the fewest that can suffice. Shares of one hand follow each other.
+    pub fn spares(&self) -> usize {
+        let first = self.shares.first().map(|share| &share.holders);
+        let hand = self.shares.iter().take_while(|share| Some(&share.holders) == first).count();
+        self.shares.len().saturating_sub(self.needed) / hand.max(1)
+    }
+
     fn of(stage: &Stage) -> Self {
         let share = |(share, holders): (usize, &Vec<DeviceId>)| ShareHeader {
             plain: stage.code.plain(share),

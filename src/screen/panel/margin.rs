@@ -59,8 +59,7 @@ impl Columns {
     fn of(scene: &Scene<'_>, rows: &[Row<'_>], width: usize) -> Self {
         let name = rows.iter().map(|(stage, _)| pen::width(&stage.name)).max().unwrap_or(0);
         let name = name.min(width / 3).min(24);
-        let spares = |stage: &StageHeader| stage.shares.len().saturating_sub(stage.needed);
-        let gauge = scene.header.stages.iter().map(spares).max().unwrap_or(0);
+        let gauge = scene.header.stages.iter().map(StageHeader::spares).max().unwrap_or(0);
         let gauge = gauge.clamp(1, LONGEST_GAUGE);
         let mut used = name + 3;
         let mut fits = |more: usize| {
@@ -106,7 +105,7 @@ impl Columns {
         margin: Option<i64>,
         tone: Tone,
     ) -> Vec<Piece> {
-        let spares = header.shares.len().saturating_sub(header.needed).min(self.gauge);
+        let spares = header.spares().min(self.gauge);
         let left = usize::try_from(margin.unwrap_or(0)).unwrap_or(0).min(self.gauge);
         let gone = spares.saturating_sub(left);
         let rest = self.gauge + 1 - left.max(spares);
