@@ -248,7 +248,7 @@ Mds(n: 5, k: 4) → Mds(n: 4, k: 5) | Mds(n: 4 | n = 4 shares of k = 5
 Mds(n: 5, k: 4) → Mds(n: 5, k: 0) | k: 0 | shares of k = 0
 Mds(n: 5, k: 4) → Mds(n: 33, k: 4) | n: 33 | n ≤ 32
 Mds(n: 5, k: 4) → Uncoded(k: 0) | Uncoded | shares of k = 0
-Mds(n: 5, k: 4) → Uncoded(k: 18446744073709551615) | Uncoded | 1024
+Mds(n: 5, k: 4) → Uncoded(k: 18446744073709551615) | Uncoded | 100000
 Mds(n: 5, k: 4) → Parity(k: 18446744073709551615) | Parity | 1024
 Mds(n: 5, k: 4) → Parity(k: 5) | Parity | 6 shares for 5 devices
 Mds(n: 5, k: 4) → Replication(n: 2, k: 3) | Replication | n = 2 shares of k = 3
