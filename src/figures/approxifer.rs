@@ -64,7 +64,7 @@ pub(super) fn run(scope: &Scope) -> anyhow::Result<Finding> {
         groups: SETTINGS.iter().map(|((k, s), _)| format!("k = {k}, s = {s}")).collect(),
     };
     let remarks = vec![
-        "Stragglers only: liars are not located in batches yet. The paper's network is ResNet-18, ours are \
+        "Stragglers only: nobody lies in this figure. The paper's network is ResNet-18, ours are \
          smaller and less accurate; a claim holds if everything together reaches the published accuracy: \
          inputs ordered, outputs decoded before softmax, a device at each input."
             .to_owned(),
