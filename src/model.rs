@@ -14,6 +14,7 @@ pub mod lowered;
 mod lrn;
 mod network;
 mod onnx;
+mod passing;
 mod prelu;
 pub mod probe;
 mod segment;
@@ -21,6 +22,7 @@ pub mod sketch;
 mod sound;
 pub mod strips;
 pub mod synthetic;
+mod tidy;
 pub mod witness;
 
 pub use network::{Layer, Network, Whole};

@@ -130,12 +130,12 @@ fn shares_of_grouped_layers_are_cut_into_cells_in_every_group() {
         });
         let number = |i: usize| ((i * 31 + 7) % 101) as f32 / 50.0 - 1.0;
         layer.weights = Arc::new((0..groups * rows * depth).map(number).collect());
-        layer.bias = Some(Arc::new((0..groups * rows).map(number).collect()));
+        layer.finish.bias = Some(Arc::new((0..groups * rows).map(number).collect()));
         let input = Tensor::from_shape_fn(IxDyn(&layer.op.input), |at| {
             number(at[0] * 77 + at[1] * 13 + at[2])
         });
         let whole = layer.op.apply(&layer.weights, &input);
-        let whole = layer.op.assemble(&[&whole], rows, layer.bias.as_ref().map(|bias| &bias[..]));
+        let whole = layer.op.assemble(&[&whole], rows, &layer.finish);
         let codes: [Arc<dyn Code>; 4] = [
             Arc::new(Rotation::new(5, 3)),
             Arc::new(ShiftAdd::new(5, 3, Some(2), Form::Systematic)),

@@ -85,8 +85,7 @@ fn layers(images: &[Tensor]) -> Vec<(String, Layer, Vec<Tensor>)> {
                         let layer = &network.layers[*at];
                         inputs[*at].push(taken[0].clone());
                         let result = layer.op.apply(&layer.weights, &taken[0]);
-                        let bias = layer.bias.as_ref().map(|bias| &bias[..]);
-                        vec![layer.op.assemble(&[&result], layer.op.rows, bias)]
+                        vec![layer.op.assemble(&[&result], layer.op.rows, &layer.finish)]
                     }
                     PieceKind::Local(segment) | PieceKind::Function(_, segment) => {
                         segment.run(&taken).expect("a segment runs")

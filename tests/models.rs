@@ -48,8 +48,7 @@ fn run(network: &Network, pieces: &Pieces, inputs: &[Tensor]) -> Vec<Tensor> {
             PieceKind::Layer(layer) => {
                 let layer = &network.layers[*layer];
                 let result = layer.op.apply(&layer.weights, &inputs[0]);
-                let bias = layer.bias.as_ref().map(|bias| &bias[..]);
-                vec![layer.op.assemble(&[&result], layer.op.rows, bias)]
+                vec![layer.op.assemble(&[&result], layer.op.rows, &layer.finish)]
             }
             PieceKind::Local(segment) | PieceKind::Function(_, segment) => {
                 segment.run(&inputs).expect("a segment runs")
@@ -141,8 +140,7 @@ fn with_all_plain_shares_the_bits_are_those_of_the_undivided_layer() {
             });
             let undivided = {
                 let result = layer.op.apply(&layer.weights, &x);
-                let bias = layer.bias.as_ref().map(|bias| &bias[..]);
-                layer.op.assemble(&[&result], layer.op.rows, bias)
+                layer.op.assemble(&[&result], layer.op.rows, &layer.finish)
             };
             let code = Arc::new(Mds::new(6, 4));
             let rows = CodedLayer::new(layer.clone(), code.clone());

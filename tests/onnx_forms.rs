@@ -14,6 +14,7 @@ use fleet::Fleet;
 use graph::{Form, Graph};
 use kofn::maths::Tensor;
 use kofn::model::Network;
+use kofn::model::cut::{Mark, PieceKind};
 use kofn::plan::{Plan, StageWork};
 use kofn::units::DeviceId;
 use ndarray::ArrayD;
@@ -125,7 +126,8 @@ fn wherever_a_file_keeps_its_weights_the_layers_and_the_answers_are_the_same() {
         let plan = plan(&graph, form, "0FLOP").expect("a plan");
         answers_rightly(&graph, &plan).unwrap_or_else(|why| panic!("{form:?}: {why}"));
         let layers = plan.network.layers.clone().into_iter();
-        let layers = layers.map(|l| (l.name, l.kind, l.op, l.weights, l.bias)).collect::<Vec<_>>();
+        let layers =
+            layers.map(|l| (l.name, l.kind, l.op, l.weights, l.finish)).collect::<Vec<_>>();
         let answer = Fleet::without(DeviceId(0), &plan).answer(inputs.clone());
         (form, plan.network.inputs.clone(), layers, answer.expect("an answer"))
     });
@@ -333,6 +335,79 @@ fn however_a_graph_branches_and_joins_all_its_layers_are_coded() {
         let plan = coded(text).unwrap_or_else(|why| panic!("{text}: {why}"));
         assert_eq!(plan.stages.len(), layers, "{text}");
         assert!(plan.locals.is_empty(), "{text}: {:?}", plan.locals);
+    }
+}
+
+/// Behind a convolution of 4 rows: whether it has a bias then, whether a ReLU, and how many local steps
+/// are left.
+const BEHIND: [(&str, bool, bool, usize); 13] = [
+    ("y = Relu(c); out y", false, true, 0),
+    ("y = Mul(c, s); out y", false, false, 0),
+    ("a = Mul(s, c); b = Add(t, a); y = Relu(b); out y", true, true, 0),
+    ("a = Sub(c, t); y = Mul(a, s); out y", true, false, 0),
+    ("y = BatchNormalization(c, n, n, n, n, epsilon=3.0); out y", true, false, 0),
+    ("a = Relu(c); y = Add(a, t); out y", false, true, 1),
+    // Not one number a row; not the layer's own part of it; read twice; an output itself.
+    ("y = Mul(c, n); out y", false, false, 1),
+    ("y = Add(c, x); out y", false, false, 1),
+    ("y = Sub(t, c); out y", false, false, 1),
+    ("a = Relu(c); y = Add(a, c); out y", false, false, 1),
+    ("a = Mul(c, s); b = Relu(a); y = Add(a, b); out y", false, false, 1),
+    ("y = Relu(c); out y, c", false, false, 1),
+    ("a = Mul(c, s); y = Relu(a); out a, y", false, false, 1),
+];
+
+#[test]
+fn what_does_the_same_to_a_whole_row_is_done_in_passing_and_nothing_else_is() {
+    for (behind, has_bias, rectifies, locals) in BEHIND {
+        let text = format!(
+            "in x[1, 4, 4, 4]; w[4, 4, 3, 3]; s[4, 1, 1]; t[1, 4, 1, 1]; n[4]; \
+             c = Conv(x, w, pads=[1, 1, 1, 1]); {behind}"
+        );
+        let plan = coded(&text).unwrap_or_else(|why| panic!("{text}: {why}"));
+        let finish = &plan.network.layers[0].finish;
+        assert_eq!((finish.bias.is_some(), finish.rectify), (has_bias, rectifies), "{text}");
+        let pieces = plan.network.cut(&[Mark::Coded]).expect("pieces").pieces;
+        let left = pieces.iter().filter(|piece| matches!(piece.kind, PieceKind::Local(_)));
+        assert_eq!(left.count(), locals, "{text}");
+    }
+}
+
+/// tract has these wrong: it would take the constant into the convolution as if it were the second operand.
+#[test]
+fn a_constant_less_a_convolution_or_over_it_is_what_onnx_says() {
+    for behind in ["Sub(t, c)", "Div(t, c)", "Sub(c, t)", "Div(c, t)", "Sub(c, c)"] {
+        for (kernel, groups) in [("[4, 4, 3, 3]", 1), ("[4, 4, 1, 1]", 1), ("[4, 1, 3, 3]", 4)] {
+            let text = format!(
+                "in x[1, 4, 5, 5]; w{kernel}; b[4]; t[1, 4, 1, 1]; c = Conv(x, w, b, group={groups}); \
+                 y = {behind}; out y"
+            );
+            let mut graph = Graph::of(&text);
+            // Far from zero, or quotients would be far from anything.
+            graph.constants.entry("b".to_owned()).and_modify(|b| *b += 40.0);
+            let plan =
+                plan(&graph, Form::Raw, "0FLOP").unwrap_or_else(|why| panic!("{text}: {why}"));
+            answers_rightly(&graph, &plan).unwrap_or_else(|why| panic!("{text}: {why}"));
+        }
+    }
+}
+
+/// A factor that takes weights beyond what a number can be, though it would not have taken their sums there.
+#[test]
+fn a_factor_stays_where_it_is_if_weights_could_not_bear_it() {
+    let network = |factor: f32| {
+        let folder = tempfile::tempdir().expect("a place for files");
+        let mut graph =
+            Graph::of("in x[1, 8]; p[8, 8]; t[]; a = MatMul(x, p); b = Mul(a, t); out b");
+        graph.constants.insert("t".to_owned(), ndarray::arr0(factor).into_dyn());
+        graph.constants.entry("p".to_owned()).and_modify(|p| *p *= 4.0);
+        Network::open(&graph.write(Form::Raw, folder.path())).expect("a model")
+    };
+    let plain = network(1.0).layers[0].weights.clone();
+    let twice: Vec<f32> = plain.iter().map(|w| w * 2.0).collect();
+    assert_eq!(*network(2.0).layers[0].weights, twice);
+    for factor in [f32::MAX, f32::MIN_POSITIVE] {
+        assert_eq!(network(factor).layers[0].weights, plain, "{factor:e}");
     }
 }
 

@@ -52,7 +52,7 @@ fn convolution(patches: Patches, groups: usize, rows: usize) -> Layer {
         },
     });
     layer.weights = Arc::new((0..groups * rows * depth).map(number).collect());
-    layer.bias = Some(Arc::new((0..groups * rows).map(number).collect()));
+    layer.finish.bias = Some(Arc::new((0..groups * rows).map(number).collect()));
     layer
 }
 
@@ -72,8 +72,8 @@ fn run(coded: &CodedLayer, input: &Tensor) -> (Vec<Tensor>, Tensor) {
     };
     let op = coded.op();
     let whole = op.apply(&coded.layer().weights, input);
-    let bias = coded.layer().bias.as_ref().map(|bias| &bias[..]);
-    (tasks.iter().enumerate().map(result).collect(), op.assemble(&[&whole], op.rows, bias))
+    let finish = &coded.layer().finish;
+    (tasks.iter().enumerate().map(result).collect(), op.assemble(&[&whole], op.rows, finish))
 }
 
 fn decode(coded: &CodedLayer, results: &[Tensor], arrived: &Arrived) -> Option<(Tensor, f64)> {

@@ -126,6 +126,10 @@ impl Network {
                 group += 1;
             }
             let layer = self.layers.iter().position(|layer| layer.node == node);
+            let taken = self.layers.iter().position(|layer| layer.taken.contains(&node));
+            if let Some(layer) = taken.filter(|layer| marks[*layer] == Mark::Coded) {
+                group = group_of[&self.layers[layer].node];
+            }
             match layer.map(|layer| (layer, marks[layer])) {
                 Some((layer, Mark::Coded)) => {
                     group = groups.len();

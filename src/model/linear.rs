@@ -6,8 +6,9 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
-use ndarray::{ArrayViewD, IxDyn};
+use ndarray::{ArcArray, ArrayViewD, IxDyn};
 
 use super::lowered::Inputs;
 use crate::maths::Tensor;
@@ -61,6 +62,15 @@ pub struct Raising {
     pub axes: Vec<usize>,
     /// The shape of the output; unit dimensions may come and go.
     pub shape: Vec<usize>,
+}
+
+/// What becomes of a decoded result on its way into the output.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Finish {
+    /// (groups · rows), added to each row.
+    pub bias: Option<Arc<Vec<f32>>>,
+    /// Whether what is then below zero becomes zero: a ReLU.
+    pub rectify: bool,
 }
 
 impl LinearOp {
@@ -152,19 +162,22 @@ impl LinearOp {
         }
     }
 
-    /// Puts results in their places, one block of rows after the other, and adds the bias.
+    /// Puts results in their places, one block of rows after the other, and finishes them.
     ///
     /// `blocks[b]` is (groups, q, columns) for rows `b·q .. (b+1)·q` of each group; rows past the
-    /// layer's last are the padding of the last blocks and are dropped. `bias` is (groups · rows).
-    pub fn assemble(&self, blocks: &[&[f32]], q: usize, bias: Option<&[f32]>) -> Tensor {
+    /// layer's last are the padding of the last blocks and are dropped.
+    pub fn assemble(&self, blocks: &[&[f32]], q: usize, finish: &Finish) -> Tensor {
         let mut flat = Vec::with_capacity(self.groups * self.rows * self.columns);
         for group in 0..self.groups {
             for row in 0..self.rows {
                 let start = (group * q + row % q) * self.columns;
                 let result = &blocks[row / q][start..start + self.columns];
-                match bias.map(|bias| bias[group * self.rows + row]) {
-                    Some(bias) => flat.extend(result.iter().map(|y| y + bias)),
-                    None => flat.extend_from_slice(result),
+                let bias = finish.bias.as_ref().map(|bias| bias[group * self.rows + row]);
+                match (bias, finish.rectify) {
+                    (None, false) => flat.extend_from_slice(result),
+                    (None, true) => flat.extend(result.iter().map(|y| rectified(*y))),
+                    (Some(bias), false) => flat.extend(result.iter().map(|y| y + bias)),
+                    (Some(bias), true) => flat.extend(result.iter().map(|y| rectified(y + bias))),
                 }
             }
         }
@@ -172,15 +185,21 @@ impl LinearOp {
     }
 }
 
+/// Zero in place of what is below; NaN stays NaN.
+fn rectified(y: f32) -> f32 {
+    if y < 0.0 { 0.0 } else { y }
+}
+
 impl Raising {
-    fn raise(&self, flat: Vec<f32>) -> Tensor {
+    /// What belongs to each element of (groups, rows, columns), as it lies in the output.
+    pub(super) fn raise<T: Clone>(&self, flat: Vec<T>) -> ArcArray<T, IxDyn> {
         let shape = IxDyn(&self.shape);
         if self.axes.is_sorted() {
-            return Tensor::from_shape_vec(shape, flat).expect("the layer's own shape");
+            return ArcArray::from_shape_vec(shape, flat).expect("the layer's own shape");
         }
         let view = ArrayViewD::from_shape(IxDyn(&self.dims), &flat).expect("the layer's own dims");
-        let permuted: Vec<f32> = view.permuted_axes(&self.axes[..]).iter().copied().collect();
-        Tensor::from_shape_vec(shape, permuted).expect("the layer's own shape")
+        let permuted: Vec<T> = view.permuted_axes(&self.axes[..]).iter().cloned().collect();
+        ArcArray::from_shape_vec(shape, permuted).expect("the layer's own shape")
     }
 }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use tract_onnx::tract_hir::internal::*;
 
-use super::linear::LinearOp;
+use super::linear::{Finish, LinearOp};
 use super::lower::{Lowered, lower};
+use super::passing::{Taken, take_in};
 use super::segment::Segment;
 use super::{Unusable, onnx};
 use crate::maths;
@@ -25,7 +26,7 @@ pub struct Network {
     pub(super) graph: TypedModel,
 }
 
-/// A linear layer: `W · lower(x) + bias`, raised to the output's shape.
+/// A linear layer: `W · lower(x)`, finished and raised to the output's shape.
 #[derive(Clone, Debug)]
 pub struct Layer {
     pub name: String,
@@ -34,9 +35,10 @@ pub struct Layer {
     pub op: Arc<LinearOp>,
     /// (groups, rows, depth), row-major.
     pub weights: Arc<Vec<f32>>,
-    /// (groups · rows), added after decoding. Biases that the graph adds by itself are not here.
-    pub bias: Option<Arc<Vec<f32>>>,
+    pub finish: Finish,
     pub(super) node: usize,
+    /// The nodes behind it whose work its weights and its finish do.
+    pub(super) taken: Vec<usize>,
 }
 
 /// The whole model in one piece: the truth.
@@ -66,14 +68,13 @@ impl Network {
                     return Err(Unusable(format!("node \"{}\": {why}", graph.node(node).name)));
                 }
                 Lowered::Local(why) => uncodable.push((name(), why)),
-                Lowered::Layer { kind, op, weights, bias } => layers.push(Layer {
-                    name: name(),
-                    kind,
-                    op: op.into(),
-                    weights: Arc::new(weights),
-                    bias: bias.map(Arc::new),
-                    node,
-                }),
+                Lowered::Layer { kind, op, weights, bias } => {
+                    let name = name();
+                    let taken = take_in(&graph, node, &op, weights, bias);
+                    let Taken { nodes: taken, weights, finish } = taken;
+                    let (op, weights) = (op.into(), Arc::new(weights));
+                    layers.push(Layer { name, kind, op, weights, finish, node, taken });
+                }
             }
         }
         let shapes = |outlets: &[OutletId]| -> Result<Vec<_>, Unusable> {

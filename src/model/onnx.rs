@@ -6,7 +6,7 @@ use tract_onnx::Onnx;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::tract_hir::internal::*;
 
-use super::{Unusable, guard, lrn, prelu, sound};
+use super::{Unusable, guard, lrn, prelu, sound, tidy};
 
 /// Reads and types the model in a file.
 pub(super) fn open(path: &Path) -> Result<TypedModel, Unusable> {
@@ -56,9 +56,7 @@ fn typed(proto: &ModelProto, folder: Option<&str>) -> TractResult<TypedModel> {
         // An exporter's output shape may still carry the symbolic batch.
         model.set_outlet_fact(output, InferenceFact::default())?;
     }
-    let mut graph = model.into_typed()?.into_decluttered()?;
-    graph.compact()?;
-    Ok(graph)
+    tidy::tidy(model.into_typed()?)
 }
 
 /// An input with its shape fixed: an unnamed or symbolic first axis is a batch of one.

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::linear::{LinearOp, Lowering, Patches, Raising};
+use super::linear::{Finish, LinearOp, Lowering, Patches, Raising};
 use crate::maths::Tensor;
 
 /// A convolution cut in strips of `height` output positions along the longest axis of its map: there a
@@ -79,11 +79,11 @@ impl Strips {
     }
 
     /// The layer's output from the results of strips 0, 1 …, each (groups, rows, batch, output positions);
-    /// what lies beyond the map is dropped. `bias` is (groups · rows).
+    /// what lies beyond the map is dropped.
     ///
     /// # Panics
     /// If there are fewer strips than the map has, or one has another length.
-    pub fn assemble(&self, strips: &[&[f32]], bias: Option<&[f32]>) -> Tensor {
+    pub fn assemble(&self, strips: &[&[f32]], finish: &Finish) -> Tensor {
         let patches = self.patches();
         let lines = patches.output[self.axis];
         let width: usize = patches.output[self.axis + 1..].iter().product();
@@ -95,7 +95,7 @@ impl Strips {
                 flat.extend_from_slice(&strip[map * self.height * width..][..left * width]);
             }
         }
-        self.op.assemble(&[&flat], self.op.rows, bias)
+        self.op.assemble(&[&flat], self.op.rows, finish)
     }
 
     /// Input positions of a strip.

@@ -204,7 +204,7 @@ impl CodedLayer {
         block
     }
 
-    /// The layer's output, decoded from results of shares, with bias.
+    /// The layer's output, decoded from results of shares and finished.
     ///
     /// # Panics
     /// If a result that the decoder reads is not there, or not of its length.
@@ -236,12 +236,12 @@ impl CodedLayer {
         }
     }
 
-    /// The layer's output from the results of the cells of its k sources, with bias.
+    /// The layer's output from the results of the cells of its k sources, finished.
     fn assemble(&self, cells: &[&[f32]]) -> Tensor {
-        let bias = self.layer.bias.as_ref().map(|bias| &bias[..]);
+        let finish = &self.layer.finish;
         match &self.split {
-            Split::Output => self.layer.op.assemble(cells, self.rows_per_cell(), bias),
-            Split::Spatial(strips) => strips.assemble(cells, bias),
+            Split::Output => self.layer.op.assemble(cells, self.rows_per_cell(), finish),
+            Split::Spatial(strips) => strips.assemble(cells, finish),
         }
     }
 }

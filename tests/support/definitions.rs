@@ -38,6 +38,10 @@ fn operator(node: &NodeProto, x: &[&ArrayD<f64>]) -> ArrayD<f64> {
         "Gemm" => gemm(node, x[0], x[1], x.get(2).copied()),
         "MatMul" => product(x[0], x[1]),
         "Add" => broadcast(x[0], x[1], |a, b| a + b),
+        "Sub" => broadcast(x[0], x[1], |a, b| a - b),
+        "Div" => broadcast(x[0], x[1], |a, b| a / b),
+        "Mul" => broadcast(x[0], x[1], |a, b| a * b),
+        "BatchNormalization" => normalised(node, x),
         "PRelu" => broadcast(x[0], x[1], |x, slope| if x < 0.0 { slope * x } else { x }),
         "Relu" => x[0].mapv(|x| x.max(0.0)),
         "Transpose" => {
@@ -55,6 +59,15 @@ fn operator(node: &NodeProto, x: &[&ArrayD<f64>]) -> ArrayD<f64> {
         }
         op => panic!("no definition of {op} here"),
     }
+}
+
+/// Each channel moved and scaled as if it had mean 0 and variance 1, then by its own numbers.
+fn normalised(node: &NodeProto, x: &[&ArrayD<f64>]) -> ArrayD<f64> {
+    let epsilon = attribute_of(node, "epsilon").map_or(1e-5, |epsilon| f64::from(epsilon.f));
+    ArrayD::from_shape_fn(x[0].shape(), |at| {
+        let [scale, bias, mean, variance] = [1, 2, 3, 4].map(|input| x[input][[at[1]]]);
+        (x[0][&at] - mean) / (variance + epsilon).sqrt() * scale + bias
+    })
 }
 
 /// The element that an index means when axes of size one, and missing first axes, are repeated.
