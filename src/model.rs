@@ -15,6 +15,7 @@ mod lrn;
 mod network;
 mod onnx;
 mod passing;
+mod pool;
 mod prelu;
 pub mod probe;
 mod segment;

@@ -8,8 +8,8 @@ use tract_onnx::tract_core::ops::konst::Const;
 use tract_onnx::tract_core::ops::source::TypedSource;
 use tract_onnx::tract_hir::internal::*;
 
-use super::Unusable;
 use super::guard::guarded;
+use super::{Unusable, pool};
 use crate::maths;
 use crate::units::{Bytes, Flops};
 
@@ -89,6 +89,7 @@ impl Segment {
             result_shapes.push(dims?);
         }
         part.select_output_outlets(&ends)?;
+        pool::replace(&mut part)?;
         let plan = part.into_optimized()?.into_runnable()?;
         Ok(Self {
             name: name.to_owned(),
