@@ -74,7 +74,7 @@ pub enum Input {
     /// Something was noted. Only chaos is shown events: its triggers may wait for them.
     Saw(Event),
     /// To chaos: another fault, planned while the run goes on.
-    Planned(Fault),
+    Planned(Box<Fault>),
     /// To chaos: a fault strikes no more from this moment on.
     CalledOff {
         fault: FaultId,
@@ -88,7 +88,7 @@ pub enum Effect {
     Send { to: NodeId, message: Message },
     Wake { at: Time, timer: Timer },
     Work(Job),
-    Weather(Order),
+    Weather(Box<Order>),
     Note(Event),
 }
 

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::Setup;
 use super::helm::Progress;
-use super::host::{Hosts, Panicked, Step};
+use super::host::{Hosts, Panicked, Stepped};
 use super::queue::Queue;
 use super::weather::Weather;
 use crate::event::{Event, Record};
@@ -167,39 +167,60 @@ impl<'w, P: Pace> Run<'w, P> {
 
     /// Tells chaos something that is not due but said.
     pub(super) async fn tell_chaos(&mut self, now: Time, input: Input) {
-        let mut effects = Effects::default();
-        self.step(now, NodeId::Chaos, input, &mut effects).await;
-        for effect in effects.0 {
-            self.carry_out(now, NodeId::Chaos, effect, &mut VecDeque::new());
-        }
+        self.follow(now, NodeId::Chaos, input).await;
     }
 
     /// Lets one thing happen, and carries out all that follows from it at once.
     pub(super) async fn happen(&mut self, now: Time, what: Coming) {
-        let Some(what) = self.unless_frozen(what) else { return };
-        let (node, input) = match what {
-            Coming::Start(node) => (node, Input::Start),
+        if let Some((node, input)) = self.input(now, what) {
+            self.follow(now, node, input).await;
+        }
+    }
+
+    /// Whom it happens to, unless nobody is there any more, or it must wait.
+    fn input(&mut self, now: Time, what: Coming) -> Option<(NodeId, Input)> {
+        match self.unless_frozen(what)? {
+            Coming::Start(node) => Some((node, Input::Start)),
             Coming::Mail { from, to, message } => {
                 if let NodeId::Device(device) = to
                     && !self.hosts.is_up(device)
                 {
-                    return self.note_lost(now, device, &message, "it is down".to_owned());
+                    self.note_lost(now, device, &message, "it is down".to_owned());
+                    return None;
                 }
-                (to, Input::Mail { from, message })
+                Some((to, Input::Mail { from, message }))
             }
-            Coming::Wake { life, timer } if self.lives(life) => (life.node, Input::Wake(timer)),
-            Coming::Done { life, mut output, took } if self.lives(life) => {
+            Coming::Wake { life, timer } => {
+                self.lives(life).then_some((life.node, Input::Wake(timer)))
+            }
+            Coming::Done { life, mut output, took } => {
+                if !self.lives(life) {
+                    return None;
+                }
                 self.spoil(life.node, &mut output);
-                (life.node, Input::Done { output, took })
+                Some((life.node, Input::Done { output, took }))
             }
-            Coming::Wake { .. } | Coming::Done { .. } => return,
-        };
+        }
+    }
+
+    /// Lets a node take a step, and others those that follow at this very moment.
+    async fn follow(&mut self, now: Time, node: NodeId, input: Input) {
         // Most things are over with one step.
         let mut steps = VecDeque::new();
         let mut next = Some((node, input));
         let mut effects = std::mem::take(&mut self.effects);
         while let Some((node, input)) = next {
-            self.step(now, node, input, &mut effects).await;
+            let taken = match self.hosts.step(now, node, input, &mut effects) {
+                None => Ok(()),
+                Some(Stepped::Here(taken)) => taken,
+                Some(Stepped::Sent(answer)) => {
+                    answer.await.map(|of_step| effects = of_step).map_err(|_| Panicked)
+                }
+            };
+            if taken.is_err() {
+                effects.0.clear();
+                self.broke_down(now, node);
+            }
             for effect in effects.0.drain(..) {
                 self.carry_out(now, node, effect, &mut steps);
             }
@@ -208,6 +229,14 @@ impl<'w, P: Pace> Run<'w, P> {
             next = steps.pop_front();
         }
         self.effects = effects;
+    }
+
+    /// A device whose host panicked is down; any other node must not.
+    fn broke_down(&mut self, now: Time, node: NodeId) {
+        let NodeId::Device(device) = node else {
+            panic!("{node:?} broke down, which is our own bug")
+        };
+        self.kill(now, device, "its host panicked");
     }
 
     /// What happens to a frozen device is kept for when it thaws.
@@ -238,18 +267,6 @@ impl<'w, P: Pace> Run<'w, P> {
         self.hosts.incarnation(life.node) == life.incarnation
     }
 
-    async fn step(&mut self, now: Time, node: NodeId, input: Input, out: &mut Effects) {
-        let Some(home) = self.hosts.home(node) else { return };
-        match (home.step(Step { now, input }, out).await, node) {
-            (Ok(()), _) => {}
-            (Err(Panicked), NodeId::Device(device)) => {
-                out.0.clear();
-                self.kill(now, device, "its host panicked");
-            }
-            (Err(Panicked), _) => panic!("{node:?} broke down, which is our own bug"),
-        }
-    }
-
     /// Carries out one effect; what must be stepped at this very moment is added to `steps`.
     fn carry_out(
         &mut self,
@@ -271,7 +288,7 @@ impl<'w, P: Pace> Run<'w, P> {
                     self.push(at, Coming::Done { life, output, took });
                 }
             }
-            Effect::Weather(order) => self.change_weather(now, order, steps),
+            Effect::Weather(order) => self.change_weather(now, *order, steps),
             Effect::Note(event) => self.note(now, event),
         }
     }

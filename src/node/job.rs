@@ -80,7 +80,7 @@ pub enum Output {
     },
     Decoded {
         round: RoundId,
-        outcome: Result<Tensor, Undecoded>,
+        outcome: Result<Box<Tensor>, Undecoded>,
     },
     Mixed {
         round: RoundId,
@@ -191,7 +191,7 @@ impl Job {
             Self::Decode { round, .. } => {
                 let outcome = tensors.into_iter().next();
                 let nothing = || Undecoded::Broken("nothing was decoded".to_owned());
-                Output::Decoded { round, outcome: outcome.ok_or_else(nothing) }
+                Output::Decoded { round, outcome: outcome.map(Box::new).ok_or_else(nothing) }
             }
             Self::Local { request, step, .. } => {
                 Output::Local { request, step, outputs: Ok(tensors) }
@@ -229,7 +229,7 @@ impl Job {
             }
             Self::Decode { round, layer, decoder, results, check } => Output::Decoded {
                 round,
-                outcome: check_and_decode(&layer, &decoder, &results, &check),
+                outcome: check_and_decode(&layer, &decoder, &results, &check).map(Box::new),
             },
             Self::Mix { round, batch, inputs } => {
                 Output::Mixed { round, mixed: batch::mix_inputs(&batch, &inputs) }
@@ -253,7 +253,7 @@ impl Output {
             Self::Encoded { tasks, .. } => tasks.as_ref().ok().cloned(),
             Self::Share { result, .. } => result.as_ref().ok().cloned(),
             Self::Decoded { outcome, .. } => {
-                outcome.as_ref().ok().map(|tensor| vec![tensor.clone()])
+                outcome.as_ref().ok().map(|tensor| vec![tensor.as_ref().clone()])
             }
             Self::Local { outputs, .. } => outputs.as_ref().ok().cloned(),
             Self::Mixed { .. } | Self::HasReadOff { .. } => None,

@@ -47,7 +47,7 @@ impl Blanks {
                 Output::Share { ticket, result: Ok(result) }
             }
             Job::Decode { round, layer, .. } => {
-                Output::Decoded { round, outcome: Ok(self.of(&layer.op().raising.shape)) }
+                Output::Decoded { round, outcome: Ok(Box::new(self.of(&layer.op().raising.shape))) }
             }
             Job::Mix { round, batch, inputs } => {
                 let (shares, count) = (batch.estimator.shares(), inputs.len());

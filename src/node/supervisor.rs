@@ -205,7 +205,7 @@ impl Node for Supervisor {
                 self.stop_gathering(now, stage, number, out);
             }
             Input::Done { output: Output::Decoded { round, outcome }, took } => match outcome {
-                Ok(output) => self.finish_round(now, round, vec![vec![output]], took, out),
+                Ok(output) => self.finish_round(now, round, vec![vec![*output]], took, out),
                 Err(undecoded) => self.reopen(now, round, undecoded, out),
             },
             Input::Done { output: Output::Encoded { round, tasks }, took } => {
