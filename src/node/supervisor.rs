@@ -156,8 +156,7 @@ impl Supervisor {
 
     /// The round with that id, if it is the one its request is in.
     fn round(&mut self, id: RoundId) -> Option<&mut Round> {
-        let round = self.requests.get_mut(&id.request)?.round.as_mut()?;
-        (round.id == id).then_some(round)
+        round_of(&mut self.requests, id)
     }
 
     /// Says what changed in the standing of devices, and what that leaves.
@@ -190,6 +189,12 @@ impl Supervisor {
             _ => {}
         }
     }
+}
+
+/// The round with that id, if it is the one its request is in.
+fn round_of(requests: &mut BTreeMap<RequestId, Progress>, id: RoundId) -> Option<&mut Round> {
+    let round = requests.get_mut(&id.request)?.round.as_mut()?;
+    (round.id == id).then_some(round)
 }
 
 impl Node for Supervisor {
