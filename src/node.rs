@@ -19,6 +19,7 @@ mod device;
 mod health;
 mod job;
 mod outline;
+mod results;
 mod round;
 mod supervisor;
 mod verify;
@@ -30,6 +31,7 @@ pub use deployment::Deployment;
 pub use device::Device;
 pub use job::{Job, Output, Undecoded, Wanted};
 pub use outline::Blanks;
+pub use results::Results;
 pub use round::Tasks;
 pub use supervisor::Supervisor;
 pub use verify::{Check, Witnesses};
@@ -74,7 +76,7 @@ pub enum Input {
     /// Something was noted. Only chaos is shown events: its triggers may wait for them.
     Saw(Event),
     /// To chaos: another fault, planned while the run goes on.
-    Planned(Fault),
+    Planned(Box<Fault>),
     /// To chaos: a fault strikes no more from this moment on.
     CalledOff {
         fault: FaultId,
@@ -88,7 +90,7 @@ pub enum Effect {
     Send { to: NodeId, message: Message },
     Wake { at: Time, timer: Timer },
     Work(Job),
-    Weather(Order),
+    Weather(Box<Order>),
     Note(Event),
 }
 
@@ -179,7 +181,7 @@ pub enum Message {
     /// Supervisor to device: compute these shares of a hand on this input, one after the other.
     Hand(Vec<Ticket>, Inputs),
     /// Device to supervisor: the share's result, or why there is none.
-    Reply(Ticket, Result<Vec<Tensor>, String>),
+    Reply(Ticket, Result<Arc<Vec<Tensor>>, String>),
     /// Supervisor to device: the round is decided; forget its tasks.
     Cancel(RoundId),
     /// Device to supervisor: I forgot those tasks of a round, as I was told.
@@ -199,7 +201,8 @@ impl Message {
     pub fn size(&self) -> Bytes {
         let numbers = |tensors: &[Tensor]| tensors.iter().map(|x| 4 * x.len() as u64).sum();
         let body: u64 = match self {
-            Self::Request(_, x) | Self::Answer(_, Ok(x)) | Self::Reply(_, Ok(x)) => numbers(x),
+            Self::Request(_, x) | Self::Answer(_, Ok(x)) => numbers(x),
+            Self::Reply(_, Ok(x)) => numbers(x),
             Self::Task(_, x) => numbers(x),
             Self::Hand(tickets, x) => numbers(x) + NAME * tickets.len().saturating_sub(1) as u64,
             Self::Skipped(tickets) => NAME * tickets.len().saturating_sub(1) as u64,

@@ -38,7 +38,7 @@ impl Span {
 
     /// The span of so many seconds, rounded to the nanosecond; negative or NaN counts as zero.
     pub fn from_secs(seconds: f64) -> Self {
-        Self((seconds * 1e9).round() as u64)
+        Self(nearest(seconds * 1e9))
     }
 
     pub fn from_millis(milliseconds: f64) -> Self {
@@ -52,6 +52,12 @@ impl Span {
     pub fn as_millis(self) -> f64 {
         self.0 as f64 / 1e6
     }
+}
+
+/// The nearest whole number, halves up; below zero and NaN it is zero. `f64::round` calls the C library.
+fn nearest(x: f64) -> u64 {
+    let whole = x as u64;
+    whole.saturating_add(u64::from(x - whole as f64 >= 0.5))
 }
 
 impl Time {
@@ -94,7 +100,7 @@ impl AddAssign for Span {
 impl Mul<f64> for Span {
     type Output = Self;
     fn mul(self, factor: f64) -> Self {
-        Self((self.0 as f64 * factor).round() as u64)
+        Self(nearest(self.0 as f64 * factor))
     }
 }
 

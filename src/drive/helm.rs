@@ -97,7 +97,7 @@ pub(super) async fn obey<P: Pace>(
     match command {
         Command::Until(until) => return Leave::Until(until),
         Command::Next => return Leave::Beyond(run.noted()),
-        Command::Plan(fault) => run.tell_chaos(now, Input::Planned(fault)).await,
+        Command::Plan(fault) => run.tell_chaos(now, Input::Planned(Box::new(fault))).await,
         Command::CallOff { fault, from } => {
             run.tell_chaos(now, Input::CalledOff { fault, from }).await;
         }

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use actix::dev::RecipientRequest;
 use actix::{Actor, Context, Handler, Message, MessageResult, Recipient};
 
 use crate::node::{Chaos, Client, Device, Effects, Input, Node, NodeId, Supervisor};
@@ -49,42 +50,38 @@ impl<N: Node + Unpin + 'static> Handler<Step> for Host<N> {
 }
 
 /// Where a node lives.
-pub(super) enum Home {
+enum Home<N> {
     Actor(Recipient<Step>),
-    Here(Box<dyn Node>),
+    Here(N),
 }
 
 /// The node panicked: it is not to be spoken to again.
 #[derive(Debug)]
 pub(super) struct Panicked;
 
-impl Home {
-    fn of<N: Node + Unpin + 'static>(node: N, actors: bool) -> Self {
-        if actors {
-            Self::Actor(Host(node).start().recipient())
-        } else {
-            Self::Here(Box::new(node))
-        }
+/// A step of a node: taken at once, or sent to its actor, which answers with its effects.
+pub(super) enum Stepped {
+    Here(Result<(), Panicked>),
+    Sent(RecipientRequest<Step>),
+}
+
+impl<N: Node + Unpin + 'static> Home<N> {
+    fn of(node: N, actors: bool) -> Self {
+        if actors { Self::Actor(Host(node).start().recipient()) } else { Self::Here(node) }
     }
 
-    /// Lets the node take a step, and adds its effects to `out`.
-    pub(super) async fn step(&mut self, step: Step, out: &mut Effects) -> Result<(), Panicked> {
+    fn step(&mut self, now: Time, input: Input, out: &mut Effects) -> Stepped {
         match self {
-            Self::Actor(address) => {
-                let effects = address.send(step).await.map_err(|_| Panicked)?;
-                out.0.extend(effects.0);
-                Ok(())
-            }
+            Self::Actor(address) => Stepped::Sent(address.send(Step { now, input })),
             Self::Here(node) => {
-                let Step { now, input } = step;
-                let handle = || node.handle(now, input, out);
-                catch_unwind(AssertUnwindSafe(handle)).map_err(|_| Panicked)
+                let handle = AssertUnwindSafe(|| node.handle(now, input, out));
+                Stepped::Here(catch_unwind(handle).map_err(|_| Panicked))
             }
         }
     }
 }
 
-impl fmt::Debug for Home {
+impl<N> fmt::Debug for Home<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Actor(_) => "Actor",
@@ -97,9 +94,9 @@ impl fmt::Debug for Home {
 /// one with the next incarnation number, so that what was meant for the old one is not delivered.
 #[derive(Debug)]
 pub(super) struct Hosts {
-    client: Home,
-    supervisor: Home,
-    chaos: Home,
+    client: Home<Client>,
+    supervisor: Home<Supervisor>,
+    chaos: Home<Chaos>,
     devices: Vec<DeviceHost>,
     /// Whether each is an actor.
     actors: bool,
@@ -108,7 +105,7 @@ pub(super) struct Hosts {
 #[derive(Debug)]
 struct DeviceHost {
     /// `None` while the device is down.
-    home: Option<Home>,
+    home: Option<Home<Device>>,
     incarnation: u32,
 }
 
@@ -131,14 +128,20 @@ impl Hosts {
         }
     }
 
-    /// Where a node lives, if it is up.
-    pub(super) fn home(&mut self, node: NodeId) -> Option<&mut Home> {
-        match node {
-            NodeId::Client => Some(&mut self.client),
-            NodeId::Supervisor => Some(&mut self.supervisor),
-            NodeId::Chaos => Some(&mut self.chaos),
-            NodeId::Device(device) => self.devices[device.0].home.as_mut(),
-        }
+    /// Lets a node take a step, and adds its effects to `out`; `None` if it is down.
+    pub(super) fn step(
+        &mut self,
+        now: Time,
+        node: NodeId,
+        input: Input,
+        out: &mut Effects,
+    ) -> Option<Stepped> {
+        Some(match node {
+            NodeId::Client => self.client.step(now, input, out),
+            NodeId::Supervisor => self.supervisor.step(now, input, out),
+            NodeId::Chaos => self.chaos.step(now, input, out),
+            NodeId::Device(device) => self.devices[device.0].home.as_mut()?.step(now, input, out),
+        })
     }
 
     pub(super) fn is_up(&self, device: DeviceId) -> bool {

@@ -113,7 +113,7 @@ struct Real {
 }
 
 impl Pace for Real {
-    fn arrival(&mut self, now: Time, _: (DeviceId, Way), _: Bytes, _: &[u64]) -> Time {
+    fn arrival(&mut self, now: Time, _: (DeviceId, Way), _: Bytes, _: &[u64; 6]) -> Time {
         now
     }
 

@@ -43,16 +43,16 @@ impl Links {
         now: Time,
         (device, way): (DeviceId, Way),
         size: Bytes,
-        identity: &[u64],
+        identity: &[u64; 6],
     ) -> Time {
         let Pipe { free, bandwidth, latency } = &mut self.pipes[device.0][way as usize];
         *free = (*free).max(now) + bandwidth.time_for(size);
         if let Delay::Constant(span) = latency {
             return *free + *span;
         }
-        let link = [device.0 as u64, way as u64];
-        let ids = link.iter().chain(identity).copied();
-        *free + latency.draw(&mut self.seed.stream_of(Purpose::Latency, ids))
+        let [a, b, c, d, e, f] = *identity;
+        let ids = [device.0 as u64, way as u64, a, b, c, d, e, f];
+        *free + latency.draw(&mut self.seed.stream(Purpose::Latency, &ids))
     }
 }
 

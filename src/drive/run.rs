@@ -5,13 +5,13 @@ use std::ops::ControlFlow;
 
 use super::Setup;
 use super::helm::Progress;
-use super::host::{Hosts, Panicked, Step};
+use super::host::{Hosts, Panicked, Stepped};
 use super::queue::Queue;
 use super::weather::Weather;
 use crate::event::{Event, Record};
 use crate::fault::{Cost, Fate, Grip, ResultOf, Way};
 use crate::node::{
-    Chaos, Device, Effect, Effects, Input, Job, Message, NodeId, Order, Output, Supervisor, Timer,
+    Chaos, Device, Effect, Effects, Input, Job, Message, NodeId, Output, Supervisor, Timer,
 };
 
 use crate::units::{Bytes, DeviceId, Span, Time};
@@ -19,7 +19,13 @@ use crate::units::{Bytes, DeviceId, Span, Time};
 /// What differs between virtual and real time.
 pub(super) trait Pace {
     /// When a message sent now over a device's link arrives.
-    fn arrival(&mut self, now: Time, link: (DeviceId, Way), size: Bytes, identity: &[u64]) -> Time;
+    fn arrival(
+        &mut self,
+        now: Time,
+        link: (DeviceId, Way),
+        size: Bytes,
+        identity: &[u64; 6],
+    ) -> Time;
 
     /// Begins a job. Its end, if that is known already; else it comes by other means.
     fn begin(&mut self, now: Time, life: Life, job: Job, cost: Cost) -> Option<Finished>;
@@ -72,10 +78,10 @@ impl Coming {
 
 pub(super) struct Run<'w, P> {
     pace: P,
-    hosts: Hosts,
-    weather: Weather,
+    pub(super) hosts: Hosts,
+    pub(super) weather: Weather,
     /// What waits for each frozen device.
-    frozen: BTreeMap<DeviceId, Vec<Coming>>,
+    pub(super) frozen: BTreeMap<DeviceId, Vec<Coming>>,
     queue: Queue<Coming>,
     causes: u64,
     /// How many records there are.
@@ -88,6 +94,8 @@ pub(super) struct Run<'w, P> {
     unseen: Vec<Event>,
     /// Room for a step's effects.
     effects: Effects,
+    /// What is still to be stepped at this very moment.
+    pub(super) steps: VecDeque<(NodeId, Input)>,
     watch: Watch<'w>,
     /// Whether the watcher has seen enough.
     stopped: bool,
@@ -125,6 +133,7 @@ impl<'w, P: Pace> Run<'w, P> {
             chaos_watches: steered || faults.iter().any(|fault| fault.trigger.watches()),
             unseen: Vec::new(),
             effects: Effects::default(),
+            steps: VecDeque::new(),
             watch,
             stopped: false,
         };
@@ -167,61 +176,92 @@ impl<'w, P: Pace> Run<'w, P> {
 
     /// Tells chaos something that is not due but said.
     pub(super) async fn tell_chaos(&mut self, now: Time, input: Input) {
-        let mut effects = Effects::default();
-        self.step(now, NodeId::Chaos, input, &mut effects).await;
-        for effect in effects.0 {
-            self.carry_out(now, NodeId::Chaos, effect, &mut VecDeque::new());
-        }
+        self.follow(now, NodeId::Chaos, input).await;
     }
 
     /// Lets one thing happen, and carries out all that follows from it at once.
     pub(super) async fn happen(&mut self, now: Time, what: Coming) {
-        let Some(what) = self.unless_frozen(what) else { return };
-        let (node, input) = match what {
-            Coming::Start(node) => (node, Input::Start),
+        if let Some((node, input)) = self.input(now, what) {
+            self.follow(now, node, input).await;
+        }
+    }
+
+    /// Whom it happens to, unless nobody is there any more, or it must wait.
+    fn input(&mut self, now: Time, what: Coming) -> Option<(NodeId, Input)> {
+        if let Some(device) = self.frozen_one(&what) {
+            self.frozen.entry(device).or_default().push(what);
+            return None;
+        }
+        match what {
+            Coming::Start(node) => Some((node, Input::Start)),
             Coming::Mail { from, to, message } => {
                 if let NodeId::Device(device) = to
                     && !self.hosts.is_up(device)
                 {
-                    return self.note_lost(now, device, &message, "it is down".to_owned());
+                    self.note_lost(now, device, &message, "it is down".to_owned());
+                    return None;
                 }
-                (to, Input::Mail { from, message })
+                Some((to, Input::Mail { from, message }))
             }
-            Coming::Wake { life, timer } if self.lives(life) => (life.node, Input::Wake(timer)),
-            Coming::Done { life, mut output, took } if self.lives(life) => {
+            Coming::Wake { life, timer } => {
+                self.lives(life).then_some((life.node, Input::Wake(timer)))
+            }
+            Coming::Done { life, mut output, took } => {
+                if !self.lives(life) {
+                    return None;
+                }
                 self.spoil(life.node, &mut output);
-                (life.node, Input::Done { output, took })
+                Some((life.node, Input::Done { output, took }))
             }
-            Coming::Wake { .. } | Coming::Done { .. } => return,
-        };
-        // Most things are over with one step.
-        let mut steps = VecDeque::new();
+        }
+    }
+
+    /// Lets a node take a step, and others those that follow at this very moment.
+    async fn follow(&mut self, now: Time, node: NodeId, input: Input) {
         let mut next = Some((node, input));
         let mut effects = std::mem::take(&mut self.effects);
         while let Some((node, input)) = next {
-            self.step(now, node, input, &mut effects).await;
-            for effect in effects.0.drain(..) {
-                self.carry_out(now, node, effect, &mut steps);
+            let taken = match self.hosts.step(now, node, input, &mut effects) {
+                None => Ok(()),
+                Some(Stepped::Here(taken)) => taken,
+                Some(Stepped::Sent(answer)) => {
+                    answer.await.map(|of_step| effects = of_step).map_err(|_| Panicked)
+                }
+            };
+            if taken.is_err() {
+                effects.0.clear();
+                self.broke_down(now, node);
             }
-            let seen = self.unseen.drain(..);
-            steps.extend(seen.map(|event| (NodeId::Chaos, Input::Saw(event))));
-            next = steps.pop_front();
+            for effect in effects.0.drain(..) {
+                self.carry_out(now, node, effect);
+            }
+            // Most things are over with one step.
+            if !self.unseen.is_empty() {
+                let seen = self.unseen.drain(..);
+                self.steps.extend(seen.map(|event| (NodeId::Chaos, Input::Saw(event))));
+            }
+            next = self.steps.pop_front();
         }
         self.effects = effects;
     }
 
-    /// What happens to a frozen device is kept for when it thaws.
-    fn unless_frozen(&mut self, what: Coming) -> Option<Coming> {
-        let node = match &what {
+    /// A device whose host panicked is down; any other node must not.
+    fn broke_down(&mut self, now: Time, node: NodeId) {
+        let NodeId::Device(device) = node else {
+            panic!("{node:?} broke down, which is our own bug")
+        };
+        self.kill(now, device, "its host panicked");
+    }
+
+    /// The device it would happen to, if that is frozen: then it is kept for when it thaws.
+    fn frozen_one(&self, what: &Coming) -> Option<DeviceId> {
+        let node = match what {
             Coming::Start(node) | Coming::Mail { to: node, .. } => *node,
             Coming::Wake { life, .. } | Coming::Done { life, .. } => life.node,
         };
         match node {
-            NodeId::Device(device) if self.weather.holds(device, Grip::Frozen) => {
-                self.frozen.entry(device).or_default().push(what);
-                None
-            }
-            NodeId::Device(_) | NodeId::Client | NodeId::Supervisor | NodeId::Chaos => Some(what),
+            NodeId::Device(device) if self.weather.holds(device, Grip::Frozen) => Some(device),
+            NodeId::Device(_) | NodeId::Client | NodeId::Supervisor | NodeId::Chaos => None,
         }
     }
 
@@ -234,49 +274,38 @@ impl<'w, P: Pace> Run<'w, P> {
         }
     }
 
+    fn life(&self, node: NodeId) -> Life {
+        Life { node, incarnation: self.hosts.incarnation(node) }
+    }
+
     fn lives(&self, life: Life) -> bool {
         self.hosts.incarnation(life.node) == life.incarnation
     }
 
-    async fn step(&mut self, now: Time, node: NodeId, input: Input, out: &mut Effects) {
-        let Some(home) = self.hosts.home(node) else { return };
-        match (home.step(Step { now, input }, out).await, node) {
-            (Ok(()), _) => {}
-            (Err(Panicked), NodeId::Device(device)) => {
-                out.0.clear();
-                self.kill(now, device, "its host panicked");
-            }
-            (Err(Panicked), _) => panic!("{node:?} broke down, which is our own bug"),
-        }
-    }
-
-    /// Carries out one effect; what must be stepped at this very moment is added to `steps`.
-    fn carry_out(
-        &mut self,
-        now: Time,
-        node: NodeId,
-        effect: Effect,
-        steps: &mut VecDeque<(NodeId, Input)>,
-    ) {
-        let life = Life { node, incarnation: self.hosts.incarnation(node) };
+    /// Carries out one effect; what must be stepped at this very moment is added to the steps.
+    fn carry_out(&mut self, now: Time, node: NodeId, effect: Effect) {
         match effect {
             Effect::Send { to, message } => self.send(now, node, to, message),
-            Effect::Wake { at, timer } => self.push(at, Coming::Wake { life, timer }),
+            Effect::Wake { at, timer } => {
+                let life = self.life(node);
+                self.push(at, Coming::Wake { life, timer });
+            }
             Effect::Work(job) => {
                 let cost = match node {
                     NodeId::Device(device) => self.weather.job(device, &job.identity()),
                     NodeId::Client | NodeId::Supervisor | NodeId::Chaos => Cost::PLAIN,
                 };
+                let life = self.life(node);
                 if let Some(Finished { at, output, took }) = self.pace.begin(now, life, job, cost) {
                     self.push(at, Coming::Done { life, output, took });
                 }
             }
-            Effect::Weather(order) => self.change_weather(now, order, steps),
+            Effect::Weather(order) => self.change_weather(now, *order),
             Effect::Note(event) => self.note(now, event),
         }
     }
 
-    fn note(&mut self, at: Time, event: Event) {
+    pub(super) fn note(&mut self, at: Time, event: Event) {
         // What else follows from the same step is carried out, but a stopped trace ends with what
         // stopped it.
         if self.stopped {
@@ -317,71 +346,5 @@ impl<'w, P: Pace> Run<'w, P> {
             self.push(arrives + later, Coming::Mail { from, to, message });
         }
         self.push(arrives, Coming::Mail { from, to, message });
-    }
-
-    fn change_weather(&mut self, now: Time, order: Order, steps: &mut VecDeque<(NodeId, Input)>) {
-        let Order { fault, device, begins } = order;
-        let Some((kind, grip)) = begins else {
-            let Some(grip) = self.weather.end(device, fault) else { return };
-            self.note(now, Event::FaultEnded { fault, device });
-            return self.let_go(now, device, grip, steps);
-        };
-        let what = kind.to_string();
-        self.note(now, Event::FaultBegan { fault, device, what });
-        if grip != Grip::Restart {
-            self.weather.begin(device, fault, kind, grip);
-        }
-        match grip {
-            Grip::Weather | Grip::Frozen | Grip::Flapping { .. } => {}
-            Grip::Down => self.kill(now, device, "crash"),
-            Grip::Restart => {
-                self.kill(now, device, "restart");
-                self.revive(device, steps);
-            }
-            Grip::Away => {
-                let (from, message) = (NodeId::Chaos, Message::Leave);
-                steps.push_back((NodeId::Device(device), Input::Mail { from, message }));
-            }
-        }
-    }
-
-    /// A fault has let go of a device, unless another still has such a hold of it.
-    fn let_go(
-        &mut self,
-        now: Time,
-        device: DeviceId,
-        grip: Grip,
-        steps: &mut VecDeque<(NodeId, Input)>,
-    ) {
-        if self.weather.holds(device, grip) {
-            return;
-        }
-        match grip {
-            Grip::Weather | Grip::Restart | Grip::Flapping { .. } => {}
-            Grip::Down => self.revive(device, steps),
-            Grip::Away => {
-                self.kill(now, device, "it left");
-                self.revive(device, steps);
-            }
-            Grip::Frozen => {
-                for what in self.frozen.remove(&device).unwrap_or_default() {
-                    self.push(now, what);
-                }
-            }
-        }
-    }
-
-    /// Drops the host of a device that is up.
-    fn kill(&mut self, now: Time, device: DeviceId, why: &str) {
-        if self.hosts.is_up(device) {
-            self.hosts.kill(device);
-            self.note(now, Event::Died { device, why: why.to_owned() });
-        }
-    }
-
-    fn revive(&mut self, device: DeviceId, steps: &mut VecDeque<(NodeId, Input)>) {
-        if !self.weather.holds(device, Grip::Down) && self.hosts.revive(device) {
-            steps.push_back((NodeId::Device(device), Input::Start));
-        }
     }
 }

@@ -126,7 +126,13 @@ impl Virtual {
 }
 
 impl Pace for Virtual {
-    fn arrival(&mut self, now: Time, link: (DeviceId, Way), size: Bytes, identity: &[u64]) -> Time {
+    fn arrival(
+        &mut self,
+        now: Time,
+        link: (DeviceId, Way),
+        size: Bytes,
+        identity: &[u64; 6],
+    ) -> Time {
         self.links.carry(now, link, size, identity)
     }
 

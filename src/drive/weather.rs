@@ -1,6 +1,7 @@
 //! The weather: the sum of the faults in force now. The only place where misfortune lives.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::fault::{Cost, Fate, FaultKind, Grip, Misfortune, Past, ResultOf, Way};
 use crate::maths::Tensor;
@@ -33,7 +34,7 @@ impl Weather {
 
     /// Whether some fault has such a hold of the device.
     pub(super) fn holds(&self, device: DeviceId, grip: Grip) -> bool {
-        self.over(device).any(|(_, (_, other))| *other == grip)
+        !self.active.is_empty() && self.over(device).any(|(_, (_, other))| *other == grip)
     }
 
     /// What becomes of a message; `identity` tells it from all others.
@@ -56,9 +57,13 @@ impl Weather {
         device: DeviceId,
         of: ResultOf,
         identity: &[u64],
-        result: &mut Vec<Tensor>,
+        result: &mut Arc<Vec<Tensor>>,
     ) {
-        let honest = self.remembers.then(|| result.clone());
+        let honest = self.remembers.then(|| result.to_vec());
+        if self.active.is_empty() && honest.is_none() {
+            return;
+        }
+        let result = Arc::make_mut(result);
         self.ask(device, identity, |misfortune, rng| {
             misfortune.result(&self.past, of, rng, result);
         });

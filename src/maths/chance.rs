@@ -30,13 +30,8 @@ pub enum Purpose {
 impl Seed {
     /// The stream for one purpose and the ids that tell this draw from every other.
     pub fn stream(self, purpose: Purpose, ids: &[u64]) -> ChaCha8Rng {
-        self.stream_of(purpose, ids.iter().copied())
-    }
-
-    /// Like [`Self::stream`], of ids that stand nowhere side by side.
-    pub fn stream_of(self, purpose: Purpose, ids: impl Iterator<Item = u64>) -> ChaCha8Rng {
         let start = split_mix(self.0 ^ split_mix(purpose as u64));
-        ChaCha8Rng::seed_from_u64(ids.fold(start, |state, id| split_mix(state ^ id)))
+        ChaCha8Rng::seed_from_u64(ids.iter().fold(start, |state, id| split_mix(state ^ id)))
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ndarray::IxDyn;
 
+use super::Results;
 use super::job::Undecoded;
 use crate::code::{Code, Decoder, Estimator, Recipe, outliers};
 use crate::event::Proof;
@@ -76,12 +77,8 @@ fn mixed(terms: Vec<(f64, &Tensor)>) -> Result<Tensor, String> {
 }
 
 /// The work of reading outputs off, and of looking for lies before.
-pub(super) fn read_off_work(
-    code: &Estimator,
-    decoder: &Decoder,
-    results: &BTreeMap<usize, Vec<Tensor>>,
-) -> Flops {
-    let len: usize = results.values().next().map_or(0, |r| r.iter().map(Tensor::len).sum());
+pub(super) fn read_off_work(code: &Estimator, decoder: &Decoder, results: &Results) -> Flops {
+    let len: usize = results.iter().next().map_or(0, |(_, r)| r.iter().map(Tensor::len).sum());
     let products = if code.lies() > 0 { 2 * results.len() * results.len() * len } else { 0 };
     Flops((2 * decoder.terms() * len + products) as u64)
 }
@@ -93,13 +90,13 @@ pub(super) fn read_off_work(
 pub(super) fn read_off(
     code: &Estimator,
     decoder: &Decoder,
-    results: &BTreeMap<usize, Vec<Tensor>>,
+    results: &Results,
     places: &[Vec<usize>],
     result_len: usize,
 ) -> Result<Vec<Vec<Tensor>>, Undecoded> {
     let flat: BTreeMap<usize, Vec<f32>> = results
         .iter()
-        .map(|(share, tensors)| (*share, tensors.iter().flatten().copied().collect()))
+        .map(|(share, tensors)| (share, tensors.iter().flatten().copied().collect()))
         .collect();
     let is_none =
         |block: &Vec<f32>| block.len() != result_len || block.iter().any(|y| !y.is_finite());
@@ -118,7 +115,7 @@ pub(super) fn read_off(
         return Err(Undecoded::Lies(lies));
     }
     let decoded = decoder.decode(|place| blocks[&place.share]);
-    let Some(shapes) = results.values().next() else { return Err(nothing()) };
+    let Some((_, shapes)) = results.iter().next() else { return Err(nothing()) };
     let outputs = |places: &Vec<usize>| {
         let plain = |place: &usize| matches!(decoder.recipes[*place], Recipe::Take(_));
         // Where its own device replied nothing is estimated.

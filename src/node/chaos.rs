@@ -87,7 +87,7 @@ impl Chaos {
         let (fault, course) = &self.faults[id.0];
         for device in &course.victims {
             let begins = grip.map(|grip| (fault.what.clone(), grip));
-            out.0.push(Effect::Weather(Order { fault: id, device: *device, begins }));
+            out.0.push(Effect::Weather(Box::new(Order { fault: id, device: *device, begins })));
         }
     }
 
@@ -158,7 +158,7 @@ impl Node for Chaos {
                 (0..self.faults.len()).for_each(|id| self.plan(now, FaultId(id), out));
             }
             Input::Planned(fault) => {
-                self.faults.push((fault, Course::default()));
+                self.faults.push((*fault, Course::default()));
                 self.plan(now, FaultId(self.faults.len() - 1), out);
             }
             Input::CalledOff { fault, from } => {

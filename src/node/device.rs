@@ -17,31 +17,30 @@ pub struct Device {
     life: u32,
     shares: BTreeMap<(StageId, usize), Arc<Share>>,
     waiting: VecDeque<(Ticket, Inputs)>,
-    busy: Option<Busy>,
+    /// The job in hand.
+    busy: Option<Ticket>,
+    wish: Wish,
     /// Whether it must ask for its shares: it came back from the dead, and none have come.
     empty: bool,
     /// Whether it takes no more tasks.
     leaving: bool,
 }
 
-/// The job in hand. Nobody wants the result of who is gone.
-#[derive(Debug)]
-struct Busy {
-    ticket: Ticket,
-    wanted: Wanted,
-}
+/// That the job in hand be done. Nobody wants the result of who is gone.
+#[derive(Debug, Default)]
+struct Wish(Wanted);
 
-impl Drop for Busy {
+impl Drop for Wish {
     fn drop(&mut self) {
-        self.wanted.no_more();
+        self.0.no_more();
     }
 }
 
 impl Device {
     /// A device that holds its shares already, as after deployment.
     pub fn deployed(id: DeviceId, shares: BTreeMap<(StageId, usize), Arc<Share>>) -> Self {
-        let (waiting, busy) = (VecDeque::new(), None);
-        Self { id, life: 0, shares, waiting, busy, empty: false, leaving: false }
+        let (waiting, busy, wish) = (VecDeque::new(), None, Wish::default());
+        Self { id, life: 0, shares, waiting, busy, wish, empty: false, leaving: false }
     }
 
     /// A device that just came up and holds nothing.
@@ -70,8 +69,8 @@ impl Device {
         let Ticket { round, share, .. } = ticket;
         match self.shares.get(&(round.stage, share)) {
             Some(held) => {
-                let wanted = Wanted::default();
-                self.busy = Some(Busy { ticket, wanted: wanted.clone() });
+                self.busy = Some(ticket);
+                let wanted = self.wish.0.anew();
                 let RoundId { request, stage } = round;
                 out.note(Event::Started { request, stage, share, device: self.id });
                 out.work(Job::Share { ticket, share: held.clone(), inputs, wanted });
@@ -86,7 +85,7 @@ impl Device {
     /// Whether it is at that task already: it was asked for again, and one answer is enough.
     fn has(&self, ticket: Ticket) -> bool {
         let same = |other: &Ticket| (other.round, other.share) == (ticket.round, ticket.share);
-        let busy = self.busy.as_ref().is_some_and(|busy| busy.wanted.is_so() && same(&busy.ticket));
+        let busy = self.busy.as_ref().is_some_and(same) && self.wish.0.is_so();
         busy || self.waiting.iter().any(|(waiting, _)| same(waiting))
     }
 
@@ -98,22 +97,20 @@ impl Device {
             out.send(NodeId::Supervisor, Message::Skipped(skipped));
         }
         self.waiting.retain(|(ticket, _)| ticket.round != round);
-        if let Some(busy) = self.busy.as_ref().filter(|busy| busy.ticket.round == round) {
-            busy.wanted.no_more();
+        if self.busy.is_some_and(|busy| busy.round == round) {
+            self.wish.0.no_more();
         }
     }
 
-    /// Takes tasks on, unless it is at them already or leaves.
-    fn take_on(&mut self, tickets: Vec<Ticket>, inputs: Inputs, out: &mut Effects) {
-        for ticket in tickets {
-            if self.leaving {
-                let why = "it is leaving the fleet".to_owned();
-                out.send(NodeId::Supervisor, Message::Reply(ticket, Err(why)));
-            } else if self.busy.is_none() && self.waiting.is_empty() {
-                self.begin(ticket, inputs.clone(), out);
-            } else if !self.has(ticket) {
-                self.waiting.push_back((ticket, inputs.clone()));
-            }
+    /// Takes a task on, unless it is at it already or leaves.
+    fn take_on(&mut self, ticket: Ticket, inputs: Inputs, out: &mut Effects) {
+        if self.leaving {
+            let why = "it is leaving the fleet".to_owned();
+            out.send(NodeId::Supervisor, Message::Reply(ticket, Err(why)));
+        } else if self.busy.is_none() && self.waiting.is_empty() {
+            self.begin(ticket, inputs, out);
+        } else if !self.has(ticket) {
+            self.waiting.push_back((ticket, inputs));
         }
     }
 
@@ -135,15 +132,15 @@ impl Node for Device {
                 out.send(NodeId::Supervisor, Message::Goodbye { life: self.life });
             }
             Input::Mail { message: Message::Task(ticket, inputs), .. } => {
-                self.take_on(vec![ticket], inputs, out);
+                self.take_on(ticket, inputs, out);
             }
             Input::Mail { message: Message::Hand(tickets, inputs), .. } => {
-                self.take_on(tickets, inputs, out);
+                tickets.into_iter().for_each(|one| self.take_on(one, inputs.clone(), out));
             }
             Input::Mail { message: Message::Cancel(round), .. } => self.forget(round, out),
             Input::Mail { message: Message::Deploy { shares, .. }, .. } => self.hold(shares, out),
             Input::Done { output: Output::Share { ticket, result }, .. } => {
-                let wanted = self.busy.take().is_some_and(|busy| busy.wanted.is_so());
+                let wanted = self.busy.take().is_some() && self.wish.0.is_so();
                 let word = match wanted {
                     true => Message::Reply(ticket, result),
                     false => Message::Skipped(vec![ticket]),

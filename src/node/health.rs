@@ -15,6 +15,8 @@
 
 use std::collections::VecDeque;
 
+use smallvec::SmallVec;
+
 use super::{RoundId, Ticket};
 use crate::event::{Event, Proof, Standing};
 use crate::plan::HealthRule;
@@ -84,8 +86,8 @@ struct Record {
     away: bool,
     /// Logarithm of its reply times in units of what is typical for the stage.
     log_ratio: Running,
-    /// What it was asked for and has said nothing about, in order: a few at most.
-    open: Vec<((RoundId, usize), Time)>,
+    /// What it was asked for and has said nothing about, in order: a few at most, and mostly one.
+    open: SmallVec<[((RoundId, usize), Time); 1]>,
     /// When it last let hear of itself.
     heard: Time,
     /// Replies in a row on probation.
@@ -138,7 +140,7 @@ impl Health {
             standing: Standing::Healthy,
             away: false,
             log_ratio: Running { mean: 0.0, variance: LEAST_SD * LEAST_SD },
-            open: Vec::new(),
+            open: SmallVec::new(),
             heard: Time::ZERO,
             good: 0,
             needs: GOOD_IN_A_ROW,

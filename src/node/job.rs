@@ -1,11 +1,10 @@
 //! Work that takes time, as plain data: charged for in virtual time, run on a pool in real time.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::batch::{self, Mixed};
-use super::{Check, RoundId, Ticket};
+use super::{Check, Results, RoundId, Ticket};
 use crate::code::{Code, Decoder, Estimator};
 use crate::event::Proof;
 use crate::maths::Tensor;
@@ -25,7 +24,7 @@ pub enum Job {
         round: RoundId,
         layer: Arc<CodedLayer>,
         decoder: Arc<Decoder>,
-        results: BTreeMap<usize, Vec<Tensor>>,
+        results: Results,
         check: Check,
     },
     /// The supervisor mixes the inputs of a batch.
@@ -35,7 +34,7 @@ pub enum Job {
         round: RoundId,
         code: Arc<Estimator>,
         decoder: Arc<Decoder>,
-        results: BTreeMap<usize, Vec<Tensor>>,
+        results: Results,
         /// As in [`Mixed`].
         places: Vec<Vec<usize>>,
         /// How many numbers a result has.
@@ -61,6 +60,15 @@ impl Wanted {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// The same for another job: this one is over.
+    pub(super) fn anew(&mut self) -> Self {
+        match Arc::get_mut(&mut self.0) {
+            Some(wanted) => *wanted.get_mut() = true,
+            None => *self = Self::default(),
+        }
+        self.clone()
+    }
+
     pub(super) fn no_more(&self) {
         self.0.store(false, Ordering::Relaxed);
     }
@@ -76,11 +84,11 @@ pub enum Output {
     },
     Share {
         ticket: Ticket,
-        result: Result<Vec<Tensor>, String>,
+        result: Result<Arc<Vec<Tensor>>, String>,
     },
     Decoded {
         round: RoundId,
-        outcome: Result<Tensor, Undecoded>,
+        outcome: Result<Box<Tensor>, Undecoded>,
     },
     Mixed {
         round: RoundId,
@@ -116,7 +124,7 @@ impl Job {
             Self::Share { share, .. } => share.work(),
             Self::Decode { layer, decoder, results, check, .. } => {
                 let mixing = Flops((2 * decoder.terms() * layer.cell_len()) as u64);
-                mixing + check.work(layer, results.keys().copied())
+                mixing + check.work(layer, results.shares())
             }
             Self::Mix { batch, inputs, .. } => batch::mix_work(batch, inputs),
             Self::ReadOff { code, decoder, results, .. } => {
@@ -187,11 +195,11 @@ impl Job {
     pub fn that_gave(self, tensors: Vec<Tensor>) -> Output {
         match self {
             Self::Encode { round, .. } => Output::Encoded { round, tasks: Ok(tensors) },
-            Self::Share { ticket, .. } => Output::Share { ticket, result: Ok(tensors) },
+            Self::Share { ticket, .. } => Output::Share { ticket, result: Ok(Arc::new(tensors)) },
             Self::Decode { round, .. } => {
                 let outcome = tensors.into_iter().next();
                 let nothing = || Undecoded::Broken("nothing was decoded".to_owned());
-                Output::Decoded { round, outcome: outcome.ok_or_else(nothing) }
+                Output::Decoded { round, outcome: outcome.map(Box::new).ok_or_else(nothing) }
             }
             Self::Local { request, step, .. } => {
                 Output::Local { request, step, outputs: Ok(tensors) }
@@ -225,11 +233,12 @@ impl Job {
                 Output::Encoded { round, tasks: Ok(layer.encode_input(&input)) }
             }
             Self::Share { ticket, share, inputs, wanted } => {
-                Output::Share { ticket, result: share.run_while(&inputs, &|| wanted.is_so()) }
+                let result = share.run_while(&inputs, &|| wanted.is_so()).map(Arc::new);
+                Output::Share { ticket, result }
             }
             Self::Decode { round, layer, decoder, results, check } => Output::Decoded {
                 round,
-                outcome: check_and_decode(&layer, &decoder, &results, &check),
+                outcome: check_and_decode(&layer, &decoder, &results, &check).map(Box::new),
             },
             Self::Mix { round, batch, inputs } => {
                 Output::Mixed { round, mixed: batch::mix_inputs(&batch, &inputs) }
@@ -251,9 +260,9 @@ impl Output {
     pub fn tensors(&self) -> Option<Vec<Tensor>> {
         match self {
             Self::Encoded { tasks, .. } => tasks.as_ref().ok().cloned(),
-            Self::Share { result, .. } => result.as_ref().ok().cloned(),
+            Self::Share { result, .. } => result.as_ref().ok().map(|result| result.to_vec()),
             Self::Decoded { outcome, .. } => {
-                outcome.as_ref().ok().map(|tensor| vec![tensor.clone()])
+                outcome.as_ref().ok().map(|tensor| vec![tensor.as_ref().clone()])
             }
             Self::Local { outputs, .. } => outputs.as_ref().ok().cloned(),
             Self::Mixed { .. } | Self::HasReadOff { .. } => None,
@@ -265,12 +274,12 @@ impl Output {
 fn check_and_decode(
     layer: &CodedLayer,
     decoder: &Decoder,
-    results: &BTreeMap<usize, Vec<Tensor>>,
+    results: &Results,
     check: &Check,
 ) -> Result<Tensor, Undecoded> {
     check.layer(layer, results)?;
     let blocks =
-        results.iter().filter_map(|(share, result)| Some((*share, result.first()?.as_slice()?)));
+        results.iter().filter_map(|(share, result)| Some((share, result.first()?.as_slice()?)));
     // Bias and the output's layout come after decoding: recovery is on pre-activations.
     Ok(layer.decode(decoder, &blocks.collect()))
 }

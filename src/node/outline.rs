@@ -1,6 +1,7 @@
 //! What jobs give where nothing is computed: tensors of the right shapes, and nothing in them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ndarray::IxDyn;
 
@@ -13,15 +14,28 @@ use crate::plan::Share;
 /// One blank tensor of each shape, shared by all that have it. Nobody ever reads it, nor does it take
 /// memory where zeros are given out unwritten.
 #[derive(Debug, Default)]
-pub struct Blanks(BTreeMap<Vec<usize>, Tensor>);
+pub struct Blanks {
+    tensors: BTreeMap<Vec<usize>, Tensor>,
+    /// Results of rows, by how many numbers they are.
+    rows: BTreeMap<usize, Arc<Vec<Tensor>>>,
+}
 
 impl Blanks {
     fn of(&mut self, shape: &[usize]) -> Tensor {
-        if let Some(known) = self.0.get(shape) {
+        if let Some(known) = self.tensors.get(shape) {
             return known.clone();
         }
         let blank = Tensor::zeros(IxDyn(shape));
-        self.0.insert(shape.to_vec(), blank.clone());
+        self.tensors.insert(shape.to_vec(), blank.clone());
+        blank
+    }
+
+    fn rows(&mut self, len: usize) -> Arc<Vec<Tensor>> {
+        if let Some(known) = self.rows.get(&len) {
+            return known.clone();
+        }
+        let blank = Arc::new(vec![self.of(&[len])]);
+        self.rows.insert(len, blank.clone());
         blank
     }
 
@@ -39,15 +53,13 @@ impl Blanks {
             }
             Job::Share { ticket, share, .. } => {
                 let result = match share.as_ref() {
-                    Share::Segment(segment) => self.all(&segment.result_shapes),
-                    Share::Rows { .. } | Share::Outline { .. } => {
-                        vec![self.of(&[share.result_len()])]
-                    }
+                    Share::Segment(segment) => Arc::new(self.all(&segment.result_shapes)),
+                    Share::Rows { .. } | Share::Outline { .. } => self.rows(share.result_len()),
                 };
                 Output::Share { ticket, result: Ok(result) }
             }
             Job::Decode { round, layer, .. } => {
-                Output::Decoded { round, outcome: Ok(self.of(&layer.op().raising.shape)) }
+                Output::Decoded { round, outcome: Ok(Box::new(self.of(&layer.op().raising.shape))) }
             }
             Job::Mix { round, batch, inputs } => {
                 let (shares, count) = (batch.estimator.shares(), inputs.len());
@@ -60,7 +72,7 @@ impl Blanks {
                 }
             }
             Job::ReadOff { round, results, places, .. } => {
-                let one = results.into_values().next().unwrap_or_default();
+                let one = results.iter().next().map_or_else(Vec::new, |(_, one)| one.to_vec());
                 Output::HasReadOff { round, outcome: Ok(vec![one; places.len()]) }
             }
             Job::Local { request, step, segment, .. } => {

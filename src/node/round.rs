@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::RoundId;
+use super::{Results, RoundId};
 use crate::code::{Arrived, Code, Decoder};
 use crate::event::Worth;
 use crate::maths::Tensor;
@@ -51,23 +51,15 @@ pub(super) struct Round {
     pub(super) doubted: bool,
     /// Whether spare holders were asked before the deadline.
     pub(super) hedged: bool,
-    /// The devices asked for each share.
-    asked: Vec<Asked>,
-    pub(super) results: BTreeMap<usize, Vec<Tensor>>,
-    /// Which shares have come.
-    is_here: Vec<bool>,
+    /// The device first asked for each share.
+    asked: Vec<Option<DeviceId>>,
+    /// Those asked after it, which hardly ever happens; the last one last.
+    asked_then: BTreeMap<usize, Vec<DeviceId>>,
+    pub(super) results: Results,
     /// How many of them are no mere copies of others.
     pub(super) news: usize,
     /// With less news than this nothing can be decoded, as the last try showed.
     pub(super) decodes_from: usize,
-}
-
-/// The devices asked for a share: hardly ever more than one.
-#[derive(Clone, Debug, Default)]
-struct Asked {
-    first: Option<DeviceId>,
-    /// The last one last.
-    others: Vec<DeviceId>,
 }
 
 impl Round {
@@ -84,61 +76,61 @@ impl Round {
             decoder: None,
             doubted: false,
             hedged: false,
-            asked: vec![Asked::default(); shares],
-            results: BTreeMap::new(),
-            is_here: vec![false; shares],
+            asked: vec![None; shares],
+            asked_then: BTreeMap::new(),
+            results: Results::of(shares),
             news: 0,
             decodes_from: 0,
         }
     }
 
     pub(super) fn ask(&mut self, share: usize, device: DeviceId) {
-        let Asked { first, others } = &mut self.asked[share];
-        if first.is_none() {
-            *first = Some(device);
+        if self.asked[share].is_none() {
+            self.asked[share] = Some(device);
         } else {
-            others.push(device);
+            self.asked_then.entry(share).or_default().push(device);
         }
     }
 
     /// Whom a share was last asked of.
     pub(super) fn asked_last(&self, share: usize) -> Option<DeviceId> {
-        let Asked { first, others } = &self.asked[share];
-        others.last().copied().or(*first)
+        let then = self.asked_then.get(&share).and_then(|then| then.last());
+        then.copied().or(self.asked[share])
     }
 
     /// Everybody who was asked for a share that has not come.
     pub(super) fn awaited(&self) -> Vec<(usize, DeviceId)> {
-        let missing = self.missing().into_iter();
         let asked = |share: usize| {
-            let Asked { first, others } = &self.asked[share];
-            first.iter().chain(others).map(move |device| (share, *device))
+            let then = self.asked_then.get(&share).into_iter().flatten();
+            self.asked[share].iter().chain(then).map(move |device| (share, *device))
         };
-        missing.flat_map(asked).collect()
+        self.results.missing().flat_map(asked).collect()
     }
 
     /// Takes a result in; `false` if the share is here already or the round is decided.
-    pub(super) fn arrive(&mut self, code: &dyn Code, share: usize, result: Vec<Tensor>) -> bool {
-        if self.decoder.is_some() || self.is_here[share] {
+    pub(super) fn arrive(
+        &mut self,
+        code: &dyn Code,
+        share: usize,
+        result: Arc<Vec<Tensor>>,
+    ) -> bool {
+        if self.decoder.is_some() || self.results.has(share) {
             return false;
         }
-        self.news += usize::from(code.is_news(share, &|other| self.is_here[other]));
-        self.is_here[share] = true;
-        self.results.insert(share, result);
+        self.news += usize::from(code.is_news(share, &|other| self.results.has(other)));
+        self.results.put(share, result);
         true
     }
 
     /// A result counts as one that never came.
     pub(super) fn drop_result(&mut self, share: usize) {
-        self.results.remove(&share);
-        self.is_here[share] = false;
+        self.results.remove(share);
         self.count_anew();
     }
 
     /// No result counts any more.
     pub(super) fn drop_all_results(&mut self) {
         self.results.clear();
-        self.is_here.fill(false);
         self.count_anew();
     }
 
@@ -148,15 +140,15 @@ impl Round {
     }
 
     pub(super) fn arrived(&self) -> Arrived {
-        self.results.keys().copied().collect()
+        self.results.shares().collect()
     }
 
     pub(super) fn missing(&self) -> Vec<usize> {
-        (0..self.asked.len()).filter(|share| !self.is_here[*share]).collect()
+        self.results.missing().collect()
     }
 
     /// Whether somebody was asked for the share and it has not come.
     pub(super) fn is_awaited(&self, share: usize) -> bool {
-        self.asked[share].first.is_some() && !self.is_here[share]
+        self.asked[share].is_some() && !self.results.has(share)
     }
 }

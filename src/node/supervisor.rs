@@ -156,8 +156,7 @@ impl Supervisor {
 
     /// The round with that id, if it is the one its request is in.
     fn round(&mut self, id: RoundId) -> Option<&mut Round> {
-        let round = self.requests.get_mut(&id.request)?.round.as_mut()?;
-        (round.id == id).then_some(round)
+        round_of(&mut self.requests, id)
     }
 
     /// Says what changed in the standing of devices, and what that leaves.
@@ -192,6 +191,12 @@ impl Supervisor {
     }
 }
 
+/// The round with that id, if it is the one its request is in.
+fn round_of(requests: &mut BTreeMap<RequestId, Progress>, id: RoundId) -> Option<&mut Round> {
+    let round = requests.get_mut(&id.request)?.round.as_mut()?;
+    (round.id == id).then_some(round)
+}
+
 impl Node for Supervisor {
     fn handle(&mut self, now: Time, input: Input, out: &mut Effects) {
         match input {
@@ -205,7 +210,7 @@ impl Node for Supervisor {
                 self.stop_gathering(now, stage, number, out);
             }
             Input::Done { output: Output::Decoded { round, outcome }, took } => match outcome {
-                Ok(output) => self.finish_round(now, round, vec![vec![output]], took, out),
+                Ok(output) => self.finish_round(now, round, vec![vec![*output]], took, out),
                 Err(undecoded) => self.reopen(now, round, undecoded, out),
             },
             Input::Done { output: Output::Encoded { round, tasks }, took } => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Results;
 use super::job::Undecoded;
 use super::round::Tasks;
 use crate::code::{Audit, Code, audit};
@@ -88,11 +89,7 @@ impl Check {
     ///
     /// # Errors
     /// Which are wrong and how that shows, or that some are.
-    pub(super) fn layer(
-        &self,
-        layer: &CodedLayer,
-        results: &BTreeMap<usize, Vec<Tensor>>,
-    ) -> Result<(), Undecoded> {
+    pub(super) fn layer(&self, layer: &CodedLayer, results: &Results) -> Result<(), Undecoded> {
         let lies = self.lies(layer, results);
         if !lies.is_empty() {
             return Err(Undecoded::Lies(lies));
@@ -112,30 +109,21 @@ impl Check {
     ///
     /// # Errors
     /// Like [`Self::layer`].
-    pub(super) fn copies(
-        code: &dyn Code,
-        results: &BTreeMap<usize, Vec<Tensor>>,
-    ) -> Result<(), Undecoded> {
-        let none = |result: &Vec<Tensor>| result.iter().flatten().any(|x| !x.is_finite());
+    pub(super) fn copies(code: &dyn Code, results: &Results) -> Result<(), Undecoded> {
+        let none = |result: &[Tensor]| result.iter().flatten().any(|x| !x.is_finite());
         let lies: Vec<_> = results
             .iter()
             .filter(|(_, result)| none(result))
-            .map(|(share, _)| (*share, Proof::NotANumber))
+            .map(|(share, _)| (share, Proof::NotANumber))
             .collect();
         if lies.is_empty() { agree(code, results, 0.0) } else { Err(Undecoded::Lies(lies)) }
     }
 
     /// The results that are wrong by themselves.
-    fn lies(
-        &self,
-        layer: &CodedLayer,
-        results: &BTreeMap<usize, Vec<Tensor>>,
-    ) -> Vec<(usize, Proof)> {
+    fn lies(&self, layer: &CodedLayer, results: &Results) -> Vec<(usize, Proof)> {
         let sketches = match self {
             Self::Numbers | Self::Surplus { .. } => None,
-            Self::Witnesses { of, tasks } => {
-                Some((of, of.sketches(tasks, results.keys().copied())))
-            }
+            Self::Witnesses { of, tasks } => Some((of, of.sketches(tasks, results.shares()))),
         };
         let lie = |share: usize, result: &[Tensor]| {
             let numbers = result.first().and_then(|tensor| tensor.as_slice());
@@ -151,7 +139,7 @@ impl Check {
         };
         let lies = results
             .iter()
-            .filter_map(|(share, result)| lie(*share, result).map(|proof| (*share, proof)));
+            .filter_map(|(share, result)| lie(share, result).map(|proof| (share, proof)));
         lies.collect()
     }
 
@@ -171,13 +159,9 @@ impl Check {
 type Sketches = BTreeMap<usize, Arc<Sketch>>;
 
 /// Whether the first tensors of the results agree as shares of the code.
-fn agree(
-    code: &dyn Code,
-    results: &BTreeMap<usize, Vec<Tensor>>,
-    rounding: f64,
-) -> Result<(), Undecoded> {
+fn agree(code: &dyn Code, results: &Results, rounding: f64) -> Result<(), Undecoded> {
     let blocks =
-        results.iter().filter_map(|(share, result)| Some((*share, result.first()?.as_slice()?)));
+        results.iter().filter_map(|(share, result)| Some((share, result.first()?.as_slice()?)));
     match audit(code, &blocks.collect(), rounding) {
         Audit::Consistent => Ok(()),
         Audit::Doubtful => Err(Undecoded::Doubtful),

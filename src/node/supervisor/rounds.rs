@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Supervisor;
+use super::{Supervisor, round_of};
 use crate::code::{Arrived, Decoder, Fidelity, NotYet};
 use crate::event::{Event, Worth};
 use crate::maths::Tensor;
-use crate::node::round::Round;
 use crate::node::{Check, Effects, Job, Message, NodeId, RoundId, Tasks, Ticket, Timer};
 use crate::plan::{StageWork, Verify, Wait};
 use crate::units::{DeviceId, Span, StageId, Time};
@@ -96,6 +95,9 @@ impl Supervisor {
             }
         }
         self.note_judgements(judgements, out);
+        if reserve.is_empty() {
+            return chosen;
+        }
         let would: Arrived = have.iter().copied().chain(chosen.iter().map(|(s, _)| *s)).collect();
         let is_last = attempt > 0 && attempt == plan.policy.retries;
         let is_checked = plan.stages[stage.0].verify == Verify::Always;
@@ -126,14 +128,14 @@ impl Supervisor {
         now: Time,
         device: DeviceId,
         ticket: Ticket,
-        result: Result<Vec<Tensor>, String>,
+        result: Result<Arc<Vec<Tensor>>, String>,
         out: &mut Effects,
     ) {
         let Ticket { round: RoundId { request, stage }, share, .. } = ticket;
         self.hear(now, device, ticket, result.is_ok(), out);
         let late = Event::Late { request, stage, share, device };
-        let code = self.plan.stages[stage.0].code.clone();
-        let Some(round) = self.round(ticket.round) else {
+        let code = &self.plan.stages[stage.0].code;
+        let Some(round) = round_of(&mut self.requests, ticket.round) else {
             return out.note(late);
         };
         let after = now - round.began;
@@ -147,9 +149,8 @@ impl Supervisor {
         if !round.arrive(code.as_ref(), share, result) {
             return out.note(late);
         }
-        let awaits_more = |round: &Round| round.missing().iter().any(|s| round.is_awaited(*s));
         let may_be_enough = self.plan.policy.wait == Wait::KthReply
-            || !self.round(ticket.round).is_some_and(|round| awaits_more(round));
+            || !round.results.missing().any(|share| round.is_awaited(share));
         out.note(Event::Arrived { request, stage, share, device, after });
         if may_be_enough {
             self.decode_if_enough(now, ticket.round, Patience::Left, out);
@@ -186,7 +187,6 @@ impl Supervisor {
         patience: Patience,
         out: &mut Effects,
     ) -> bool {
-        let plan = self.plan.clone();
         let stage = id.stage;
         let Some(round) = self.round(id) else { return false };
         if round.news < round.decodes_from {
@@ -201,6 +201,7 @@ impl Supervisor {
                 return false;
             }
         };
+        let plan = self.plan.clone();
         if decoder.condition > plan.policy.worst_condition {
             return false;
         }
@@ -232,7 +233,7 @@ impl Supervisor {
         let RoundId { request, stage } = id;
         let Some(round) = self.round(id) else { return };
         (round.decoder, round.worth) = (Some(decoder.clone()), worth);
-        let (arrived, awaited) = (round.arrived(), round.awaited());
+        let (arrived, awaited) = (round.results.shares().collect(), round.awaited());
         let after = now - round.began;
         // Where nothing is computed nothing is found wrong, and no round is opened again.
         let results = match plan.computes() {
@@ -248,7 +249,6 @@ impl Supervisor {
         for device in awaited.iter().map(|(_, device)| *device).collect::<BTreeSet<_>>() {
             out.send(NodeId::Device(device), Message::Cancel(id));
         }
-        let arrived = arrived.into_iter().collect();
         out.note(Event::Enough { request, stage, arrived, after, without });
         if let Some(batch) = &plan.stages[stage.0].batch {
             let code = batch.estimator.clone();
@@ -270,8 +270,8 @@ impl Supervisor {
                     return self.reopen(now, id, undecoded, out);
                 }
                 let used = decoder.used();
-                let outputs = results.into_iter().find(|(share, _)| used.contains(share));
-                let outputs = outputs.expect("the decoder uses what arrived").1;
+                let outputs = results.iter().find(|(share, _)| used.contains(share));
+                let outputs = outputs.expect("the decoder uses what arrived").1.to_vec();
                 self.finish_round(now, id, vec![outputs], Span::ZERO, out);
             }
         }
@@ -289,18 +289,19 @@ impl Supervisor {
         let Some(round) = self.round(id) else { return };
         let Some(decoder) = round.decoder.clone() else { return };
         let (worth, requests) = (round.worth, round.requests.clone());
-        let mut used: Vec<DeviceId> =
-            decoder.used().iter().filter_map(|share| round.asked_last(*share)).collect();
+        let used: Vec<usize> = decoder.used().into_iter().collect();
+        let mut proved: Vec<DeviceId> =
+            used.iter().filter_map(|share| round.asked_last(*share)).collect();
         // A hand is proved once a round, however many of its shares were used.
-        used.dedup();
+        proved.dedup();
         let mut judgements = Vec::new();
-        used.iter().for_each(|device| self.health.proved(*device, &mut judgements));
+        proved.iter().for_each(|device| self.health.proved(*device, &mut judgements));
         self.note_judgements(judgements, out);
         let RoundId { request, stage } = id;
         out.note(Event::Decoded {
             request,
             stage,
-            used: decoder.used().into_iter().collect(),
+            used,
             rebuilt: decoder.rebuilt().collect(),
             condition: decoder.condition,
             took,

@@ -25,11 +25,17 @@ pub struct Fold {
     faults: BTreeMap<FaultId, FaultFold>,
 }
 
-/// Who was last asked for a share of a round, and whether it has not replied.
+/// Who was last asked for a share of a round, and whether it has not replied. Small: there may be thousands.
 #[derive(Clone, Copy, Debug, Default)]
 struct Asked {
-    device: Option<DeviceId>,
+    device: Option<u32>,
     is_open: bool,
+}
+
+impl Asked {
+    fn device(self) -> Option<DeviceId> {
+        self.device.map(|device| DeviceId(device as usize))
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -97,13 +103,13 @@ impl Fold {
             Event::NotComputed { .. } => self.requests.not_computed += 1,
             Event::Scattered { request, stage, attempt, asked } => {
                 self.stages.entry(*stage).or_default().retried += usize::from(*attempt == 1);
+                asked.iter().for_each(|(_, device)| self.device(*device).tasks += 1);
+                let round = self.rounds.entry((*request, *stage)).or_default();
                 for (share, device) in asked {
-                    self.device(*device).tasks += 1;
-                    let round = self.rounds.entry((*request, *stage)).or_default();
                     if round.len() <= *share {
                         round.resize(*share + 1, Asked::default());
                     }
-                    round[*share] = Asked { device: Some(*device), is_open: true };
+                    round[*share] = Asked { device: Some(device.0 as u32), is_open: true };
                 }
             }
             Event::Arrived { request, stage, share, .. }
@@ -126,13 +132,13 @@ impl Fold {
                 seen.decode += *took;
                 seen.worst_condition = seen.worst_condition.max(*condition);
                 let round = self.rounds.remove(&(*request, *stage)).unwrap_or_default();
-                for device in used.iter().filter_map(|share| round.get(*share)?.device) {
+                for device in used.iter().filter_map(|share| round.get(*share)?.device()) {
                     self.device(device).used += 1;
                 }
             }
             Event::Died { device, .. } => {
                 let asked = self.rounds.values_mut().flatten();
-                let died = asked.filter(|asked| asked.is_open && asked.device == Some(*device));
+                let died = asked.filter(|asked| asked.is_open && asked.device() == Some(*device));
                 let held = died.map(|asked| asked.is_open = false).count();
                 self.device(*device).lost += held;
             }
