@@ -135,7 +135,7 @@ fn shares_of_grouped_layers_are_cut_into_cells_in_every_group() {
             number(at[0] * 77 + at[1] * 13 + at[2])
         });
         let whole = layer.op.apply(&layer.weights, &input);
-        let whole = layer.op.assemble(&[&whole], rows, &layer.finish);
+        let whole = layer.op.assemble(&[&whole], rows, &layer.finish, None);
         let codes: [Arc<dyn Code>; 4] = [
             Arc::new(Rotation::new(5, 3)),
             Arc::new(ShiftAdd::new(5, 3, Some(2), Form::Systematic)),
@@ -158,7 +158,7 @@ fn shares_of_grouped_layers_are_cut_into_cells_in_every_group() {
                     left.map(|s| (s, results[s].as_slice().expect("plain"))).collect();
                 assert!(results.iter().all(|(s, result)| result.len() == coded.result_len(*s)));
                 let decoder = code.decoder(&results.keys().copied().collect()).expect("three");
-                let decoded = coded.decode(&decoder, &results);
+                let decoded = coded.decode(&decoder, &results, None);
                 let pairs = decoded.iter().zip(&whole);
                 let off = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
                 assert!(off < 1e-4, "{} without {lost:?}, {rows} rows: {off}", code.name());

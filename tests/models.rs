@@ -48,7 +48,7 @@ fn run(network: &Network, pieces: &Pieces, inputs: &[Tensor]) -> Vec<Tensor> {
             PieceKind::Layer(layer) => {
                 let layer = &network.layers[*layer];
                 let result = layer.op.apply(&layer.weights, &inputs[0]);
-                vec![layer.op.assemble(&[&result], layer.op.rows, &layer.finish)]
+                vec![layer.op.assemble(&[&result], layer.op.rows, &layer.finish, inputs.get(1))]
             }
             PieceKind::Local(segment) | PieceKind::Function(_, segment) => {
                 segment.run(&inputs).expect("a segment runs")
@@ -138,9 +138,10 @@ fn with_all_plain_shares_the_bits_are_those_of_the_undivided_layer() {
                 let flat: usize = at.slice().iter().fold(7, |sum, i| sum * 31 + i);
                 (flat % 101) as f32 / 101.0 - 0.4
             });
+            let beside = layer.finish.adds.then(|| Tensor::ones(IxDyn(&layer.op.raising.shape)));
             let undivided = {
                 let result = layer.op.apply(&layer.weights, &x);
-                layer.op.assemble(&[&result], layer.op.rows, &layer.finish)
+                layer.op.assemble(&[&result], layer.op.rows, &layer.finish, beside.as_ref())
             };
             let code = Arc::new(Mds::new(6, 4));
             let rows = CodedLayer::new(layer.clone(), code.clone());
@@ -159,7 +160,7 @@ fn with_all_plain_shares_the_bits_are_those_of_the_undivided_layer() {
                     .collect();
                 let arrived = blocks.keys().copied().collect();
                 let plain = coded.code().decoder(&arrived).expect("all four");
-                let decoded = coded.decode(&plain, &blocks);
+                let decoded = coded.decode(&plain, &blocks, beside.as_ref());
                 if strips.is_empty() {
                     assert_eq!(decoded, undivided, "{name}: {}", layer.name);
                 } else {

@@ -338,38 +338,63 @@ fn however_a_graph_branches_and_joins_all_its_layers_are_coded() {
     }
 }
 
-/// Behind a convolution of 4 rows: whether it has a bias then, whether a ReLU, and how many local steps
-/// are left.
-const BEHIND: [(&str, bool, bool, usize); 13] = [
-    ("y = Relu(c); out y", false, true, 0),
-    ("y = Mul(c, s); out y", false, false, 0),
-    ("a = Mul(s, c); b = Add(t, a); y = Relu(b); out y", true, true, 0),
-    ("a = Sub(c, t); y = Mul(a, s); out y", true, false, 0),
-    ("y = BatchNormalization(c, n, n, n, n, epsilon=3.0); out y", true, false, 0),
-    ("a = Relu(c); y = Add(a, t); out y", false, true, 1),
+/// Behind a convolution of 4 rows: whether it has a bias then, an addend and a ReLU, and how many local
+/// steps are left.
+const BEHIND: [(&str, [bool; 3], usize); 16] = [
+    ("y = Relu(c); out y", [false, false, true], 0),
+    ("y = Mul(c, s); out y", [false, false, false], 0),
+    ("a = Mul(s, c); b = Add(t, a); y = Relu(b); out y", [true, false, true], 0),
+    ("a = Sub(c, t); y = Mul(a, s); out y", [true, false, false], 0),
+    ("y = BatchNormalization(c, n, n, n, n, epsilon=3.0); out y", [true, false, false], 0),
+    ("a = Relu(c); y = Add(a, t); out y", [false, false, true], 1),
+    ("y = Add(c, x); out y", [false, true, false], 0),
+    ("a = Add(c, t); b = Add(x, a); y = Relu(b); out y", [true, true, true], 0),
+    ("a = Add(c, x); b = Add(a, t); y = Add(b, x); out y", [false, true, false], 1),
     // Not one number a row; not the layer's own part of it; read twice; an output itself.
-    ("y = Mul(c, n); out y", false, false, 1),
-    ("y = Add(c, x); out y", false, false, 1),
-    ("y = Sub(t, c); out y", false, false, 1),
-    ("a = Relu(c); y = Add(a, c); out y", false, false, 1),
-    ("a = Mul(c, s); b = Relu(a); y = Add(a, b); out y", false, false, 1),
-    ("y = Relu(c); out y, c", false, false, 1),
-    ("a = Mul(c, s); y = Relu(a); out a, y", false, false, 1),
+    ("y = Mul(c, n); out y", [false; 3], 1),
+    ("y = Sub(t, c); out y", [false; 3], 1),
+    ("a = Relu(c); y = Add(a, c); out y", [false; 3], 1),
+    ("a = Mul(c, s); b = Relu(a); y = Add(a, b); out y", [false; 3], 1),
+    ("y = Relu(c); out y, c", [false; 3], 1),
+    ("a = Mul(c, s); y = Relu(a); out a, y", [false; 3], 1),
+    // What is added is not the layer's shape.
+    ("a = Relu(n); y = Add(c, a); out y", [false; 3], 2),
 ];
 
 #[test]
 fn what_does_the_same_to_a_whole_row_is_done_in_passing_and_nothing_else_is() {
-    for (behind, has_bias, rectifies, locals) in BEHIND {
+    for (behind, does, locals) in BEHIND {
+        let n = if behind.contains("(n)") { "in n[4]" } else { "n[4]" };
         let text = format!(
-            "in x[1, 4, 4, 4]; w[4, 4, 3, 3]; s[4, 1, 1]; t[1, 4, 1, 1]; n[4]; \
+            "in x[1, 4, 4, 4]; {n}; w[4, 4, 3, 3]; s[4, 1, 1]; t[1, 4, 1, 1]; \
              c = Conv(x, w, pads=[1, 1, 1, 1]); {behind}"
         );
         let plan = coded(&text).unwrap_or_else(|why| panic!("{text}: {why}"));
         let finish = &plan.network.layers[0].finish;
-        assert_eq!((finish.bias.is_some(), finish.rectify), (has_bias, rectifies), "{text}");
-        let pieces = plan.network.cut(&[Mark::Coded]).expect("pieces").pieces;
-        let left = pieces.iter().filter(|piece| matches!(piece.kind, PieceKind::Local(_)));
-        assert_eq!(left.count(), locals, "{text}");
+        assert_eq!([finish.bias.is_some(), finish.adds, finish.rectify], does, "{text}");
+        assert_eq!(local_steps(&plan), locals, "{text}");
+    }
+}
+
+/// How many there are if every layer is coded.
+fn local_steps(plan: &Plan) -> usize {
+    let marks = vec![Mark::Coded; plan.network.layers.len()];
+    let pieces = plan.network.cut(&marks).expect("pieces").pieces;
+    pieces.iter().filter(|piece| matches!(piece.kind, PieceKind::Local(_))).count()
+}
+
+/// Two layers could each be added to the other; and one whose addend lies in a segment that waits for it.
+#[test]
+fn only_what_is_there_before_a_layer_is_added_to_it() {
+    let two = "in x[1, 4, 4, 4]; w[4, 4, 1, 1]; v[4, 4, 1, 1]; c = Conv(x, w); d = Conv(x, v);";
+    for (rest, locals) in [
+        ("y = Add(c, d); out y", 0),
+        ("a = Relu(d); y = Add(c, a); b = Add(d, y); out b", 2),
+        ("a = Relu(d); y = Add(c, a); b = Add(a, y); z = Add(b, d); out z", 2),
+    ] {
+        let text = format!("{two} {rest}");
+        let plan = coded(&text).unwrap_or_else(|why| panic!("{text}: {why}"));
+        assert_eq!(local_steps(&plan), locals, "{text}");
     }
 }
 

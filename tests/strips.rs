@@ -73,14 +73,14 @@ fn run(coded: &CodedLayer, input: &Tensor) -> (Vec<Tensor>, Tensor) {
     let op = coded.op();
     let whole = op.apply(&coded.layer().weights, input);
     let finish = &coded.layer().finish;
-    (tasks.iter().enumerate().map(result).collect(), op.assemble(&[&whole], op.rows, finish))
+    (tasks.iter().enumerate().map(result).collect(), op.assemble(&[&whole], op.rows, finish, None))
 }
 
 fn decode(coded: &CodedLayer, results: &[Tensor], arrived: &Arrived) -> Option<(Tensor, f64)> {
     let decoder = coded.code().decoder(arrived).ok()?;
     let block = |share: &usize| (*share, results[*share].as_slice().expect("plain"));
     let blocks: BTreeMap<usize, &[f32]> = arrived.iter().map(block).collect();
-    Some((coded.decode(&decoder, &blocks), decoder.condition))
+    Some((coded.decode(&decoder, &blocks, None), decoder.condition))
 }
 
 fn subsets(n: usize, k: usize) -> impl Iterator<Item = Arrived> {

@@ -128,7 +128,7 @@ fn run_with_loss(
                 let mut result = layer.op.apply(&layer.weights, &inputs[0]);
                 let gone = result.iter_mut().zip(draws).filter(|(_, draw)| **draw < lost);
                 gone.for_each(|(y, _)| *y = 0.0);
-                vec![layer.op.assemble(&[&result], layer.op.rows, &layer.finish)]
+                vec![layer.op.assemble(&[&result], layer.op.rows, &layer.finish, inputs.get(1))]
             }
             PieceKind::Local(segment) | PieceKind::Function(_, segment) => segment.run(&inputs)?,
         };

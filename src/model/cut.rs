@@ -9,7 +9,7 @@ use tract_onnx::tract_core::ops::konst::Const;
 use tract_onnx::tract_core::ops::source::TypedSource;
 use tract_onnx::tract_hir::internal::*;
 
-use super::{Network, Segment, Unusable};
+use super::{Layer, Network, Segment, Unusable};
 
 /// What becomes of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +84,10 @@ impl Network {
         let mut wires = Wires::new(&self.graph.inputs);
         let mut pieces = Vec::new();
         for Group { what, nodes } in self.groups(marks)? {
-            let (inputs, outputs) = self.edges(&nodes);
+            let (mut inputs, outputs) = self.edges(&nodes);
+            if let What::Layer(layer) = what {
+                inputs = self.layer_inputs(layer);
+            }
             if outputs.is_empty() {
                 continue;
             }
@@ -186,6 +189,13 @@ impl Network {
         let sources = nodes.iter().filter(|node| self.graph.node(**node).op_is::<TypedSource>());
         inputs.extend(sources.map(|node| OutletId::new(*node, 0)));
         (inputs.into_iter().collect(), outputs.into_iter().collect())
+    }
+
+    /// What a layer is applied to, and behind that what is added to it.
+    fn layer_inputs(&self, layer: usize) -> Vec<OutletId> {
+        let Layer { node, addend, .. } = &self.layers[layer];
+        let own = self.graph.node(*node).inputs.iter().find(|outlet| !self.is_constant(**outlet));
+        own.into_iter().chain(addend).copied().collect()
     }
 
     /// Outputs of the network that no piece gives, for no node computes them.

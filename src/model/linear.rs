@@ -69,6 +69,8 @@ pub struct Raising {
 pub struct Finish {
     /// (groups · rows), added to each row.
     pub bias: Option<Arc<Vec<f32>>>,
+    /// Whether a second input of the layer's, shaped as its output, is added then: a residual connection.
+    pub adds: bool,
     /// Whether what is then below zero becomes zero: a ReLU.
     pub rectify: bool,
 }
@@ -166,18 +168,33 @@ impl LinearOp {
     ///
     /// `blocks[b]` is (groups, q, columns) for rows `b·q .. (b+1)·q` of each group; rows past the
     /// layer's last are the padding of the last blocks and are dropped.
-    pub fn assemble(&self, blocks: &[&[f32]], q: usize, finish: &Finish) -> Tensor {
+    ///
+    /// # Panics
+    /// If there are too few rows, or no `addend` where one is added.
+    pub fn assemble(
+        &self,
+        blocks: &[&[f32]],
+        q: usize,
+        finish: &Finish,
+        addend: Option<&Tensor>,
+    ) -> Tensor {
+        let addend = addend.filter(|_| finish.adds).map(|addend| addend.as_standard_layout());
+        let addend = addend.as_ref().and_then(|addend| addend.as_slice());
+        assert_eq!(addend.is_some(), finish.adds, "what is added is there");
         let mut flat = Vec::with_capacity(self.groups * self.rows * self.columns);
         for group in 0..self.groups {
             for row in 0..self.rows {
                 let start = (group * q + row % q) * self.columns;
                 let result = &blocks[row / q][start..start + self.columns];
-                let bias = finish.bias.as_ref().map(|bias| bias[group * self.rows + row]);
-                match (bias, finish.rectify) {
-                    (None, false) => flat.extend_from_slice(result),
-                    (None, true) => flat.extend(result.iter().map(|y| rectified(*y))),
-                    (Some(bias), false) => flat.extend(result.iter().map(|y| y + bias)),
-                    (Some(bias), true) => flat.extend(result.iter().map(|y| rectified(y + bias))),
+                let bias = finish.bias.as_ref().map_or(0.0, |bias| bias[group * self.rows + row]);
+                let biased = result.iter().map(|y| y + bias);
+                match addend.map(|addend| &addend[flat.len()..]) {
+                    None if finish.rectify => flat.extend(biased.map(rectified)),
+                    None => flat.extend(biased),
+                    Some(x) if finish.rectify => {
+                        flat.extend(biased.zip(x).map(|(y, x)| rectified(y + x)));
+                    }
+                    Some(x) => flat.extend(biased.zip(x).map(|(y, x)| y + x)),
                 }
             }
         }
@@ -191,10 +208,15 @@ fn rectified(y: f32) -> f32 {
 }
 
 impl Raising {
+    /// Whether (groups, rows, columns) lie in the output as they are.
+    pub(super) fn is_plain(&self) -> bool {
+        self.axes.is_sorted()
+    }
+
     /// What belongs to each element of (groups, rows, columns), as it lies in the output.
     pub(super) fn raise<T: Clone>(&self, flat: Vec<T>) -> ArcArray<T, IxDyn> {
         let shape = IxDyn(&self.shape);
-        if self.axes.is_sorted() {
+        if self.is_plain() {
             return ArcArray::from_shape_vec(shape, flat).expect("the layer's own shape");
         }
         let view = ArrayViewD::from_shape(IxDyn(&self.dims), &flat).expect("the layer's own dims");

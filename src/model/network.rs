@@ -39,6 +39,8 @@ pub struct Layer {
     pub(super) node: usize,
     /// The nodes behind it whose work its weights and its finish do.
     pub(super) taken: Vec<usize>,
+    /// What they add.
+    pub(super) addend: Option<OutletId>,
 }
 
 /// The whole model in one piece: the truth.
@@ -60,7 +62,7 @@ impl Network {
             .eval_order()
             .map_err(|error| Unusable::because("the graph cannot be ordered", &error))?;
         all_are_concrete(&graph, &order)?;
-        for node in order {
+        for (at, node) in order.iter().copied().enumerate() {
             let mut name = || unique(&mut names, &title(&graph.node(node).name));
             match lower(&graph, node) {
                 Lowered::NotLinear => {}
@@ -70,10 +72,11 @@ impl Network {
                 Lowered::Local(why) => uncodable.push((name(), why)),
                 Lowered::Layer { kind, op, weights, bias } => {
                     let name = name();
-                    let taken = take_in(&graph, node, &op, weights, bias);
-                    let Taken { nodes: taken, weights, finish } = taken;
+                    let there = |other| order[..at].contains(&other);
+                    let taken = take_in(&graph, node, &op, weights, bias, there);
+                    let Taken { nodes: taken, addend, weights, finish } = taken;
                     let (op, weights) = (op.into(), Arc::new(weights));
-                    layers.push(Layer { name, kind, op, weights, finish, node, taken });
+                    layers.push(Layer { name, kind, op, weights, finish, node, taken, addend });
                 }
             }
         }

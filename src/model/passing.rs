@@ -1,6 +1,6 @@
 //! What follows a linear layer and can be done in passing: a factor or a summand for each of its rows, as
-//! batch normalisation and biases are, goes into its weights and its bias, and a ReLU into how its output
-//! is put together.
+//! batch normalisation and biases are, goes into its weights and its bias; a residual connection and a
+//! ReLU go into how its output is put together.
 //!
 //! The graph stays as it is: where the layer is not coded, these nodes run in the segment they fall into.
 
@@ -16,6 +16,8 @@ use super::linear::{Finish, LinearOp};
 pub(super) struct Taken {
     /// The nodes that its output has behind it.
     pub nodes: Vec<usize>,
+    /// What is added to it.
+    pub addend: Option<OutletId>,
     pub weights: Vec<f32>,
     pub finish: Finish,
 }
@@ -26,22 +28,28 @@ enum Step {
     Scale(Vec<f32>),
     /// Adds to each row, (groups · rows).
     Shift(Vec<f32>),
+    /// Adds another value of its shape.
+    Add(OutletId),
     Rectify,
 }
 
 /// Follows the output of a linear node, of these weights and bias, as far as it is read by one node only
-/// which does one of these things.
+/// which does one of these things. Only what is `there` before the layer can be added to it: else the
+/// layer would wait for what may wait for the layer.
 pub(super) fn take_in(
     graph: &TypedModel,
     node: usize,
     op: &LinearOp,
     mut weights: Vec<f32>,
     mut bias: Option<Vec<f32>>,
+    there: impl Fn(usize) -> bool,
 ) -> Taken {
     let mut nodes = Vec::new();
-    let mut rectify = false;
+    let (mut addend, mut rectify) = (None, false);
     while !rectify && let Some((next, step)) = follower(graph, *nodes.last().unwrap_or(&node), op) {
         match step {
+            // Once something was added, rows are not the layer's alone.
+            Step::Scale(_) | Step::Shift(_) if addend.is_some() => break,
             Step::Scale(by) => {
                 let scaled = scaled(&weights, &by, op.depth).zip(match &bias {
                     Some(bias) => scaled(bias, &by, 1).map(Some),
@@ -56,14 +64,21 @@ pub(super) fn take_in(
                     None => by,
                 });
             }
+            Step::Add(other) => {
+                if addend.is_some() || !op.raising.is_plain() || !there(other.node) {
+                    break;
+                }
+                addend = Some(other);
+            }
             Step::Rectify => rectify = true,
         }
         nodes.push(next);
     }
-    Taken { nodes, weights, finish: Finish { bias: bias.map(Arc::new), rectify } }
+    let finish = Finish { bias: bias.map(Arc::new), adds: addend.is_some(), rectify };
+    Taken { nodes, addend, weights, finish }
 }
 
-/// The only reader of a node's only output, if it does a step with a constant.
+/// The only reader of a node's only output, if it does a step.
 fn follower(graph: &TypedModel, node: usize, op: &LinearOp) -> Option<(usize, Step)> {
     let outlet = OutletId::new(node, 0);
     let [inlet] = graph.outlet_successors(outlet) else { return None };
@@ -75,8 +90,13 @@ fn follower(graph: &TypedModel, node: usize, op: &LinearOp) -> Option<(usize, St
     if !is_like_it || graph.outputs.contains(&outlet) {
         return None;
     }
-    let other = graph.outlet_fact(next.inputs[1 - inlet.slot]).ok()?.konst.clone()?;
-    let other = other.to_plain_array_view::<f32>().ok()?;
+    let outlet = next.inputs[1 - inlet.slot];
+    let other = graph.outlet_fact(outlet).ok()?;
+    let Some(constant) = other.konst.clone() else {
+        let fits = binary.is::<Add>() && other.shape == fact.shape;
+        return fits.then_some((next.id, Step::Add(outlet)));
+    };
+    let other = constant.to_plain_array_view::<f32>().ok()?;
     let step = if binary.is::<Mul>() {
         Step::Scale(by_rows(&other, op)?)
     } else if binary.is::<Add>() {

@@ -103,10 +103,15 @@ impl Segment {
 
     /// The outputs for these inputs, in the order they were cut.
     pub fn run(&self, inputs: &[maths::Tensor]) -> Result<Vec<maths::Tensor>, Unusable> {
-        let values = inputs.iter().map(|x| Tensor::from(x.to_owned()).into());
-        let results = guarded(|| self.plan.run(values.collect()))
-            .map_err(|said| Unusable(format!("\"{}\" failed: {said}", self.name)))?
-            .map_err(|error| Unusable::because(&format!("\"{}\" failed", self.name), &error))?;
+        let value = |x: &maths::Tensor| -> TractResult<TValue> {
+            let plain = x.as_standard_layout();
+            let numbers = plain.as_slice().context("standard layout")?;
+            Ok(Tensor::from_shape(x.shape(), numbers)?.into())
+        };
+        let results =
+            guarded(|| self.plan.run(inputs.iter().map(value).collect::<TractResult<_>>()?))
+                .map_err(|said| Unusable(format!("\"{}\" failed: {said}", self.name)))?
+                .map_err(|error| Unusable::because(&format!("\"{}\" failed", self.name), &error))?;
         let plain = |value: TValue| value.into_tensor().into_plain_array::<f32>();
         let results: TractResult<Vec<_>> = results.into_iter().map(plain).collect();
         results.map(|arrays| arrays.into_iter().map(maths::Tensor::from).collect()).map_err(

@@ -83,7 +83,7 @@ impl Strips {
     ///
     /// # Panics
     /// If there are fewer strips than the map has, or one has another length.
-    pub fn assemble(&self, strips: &[&[f32]], finish: &Finish) -> Tensor {
+    pub fn assemble(&self, strips: &[&[f32]], finish: &Finish, addend: Option<&Tensor>) -> Tensor {
         let patches = self.patches();
         let lines = patches.output[self.axis];
         let width: usize = patches.output[self.axis + 1..].iter().product();
@@ -95,7 +95,7 @@ impl Strips {
                 flat.extend_from_slice(&strip[map * self.height * width..][..left * width]);
             }
         }
-        self.op.assemble(&[&flat], self.op.rows, finish)
+        self.op.assemble(&[&flat], self.op.rows, finish, addend)
     }
 
     /// Input positions of a strip.

@@ -26,6 +26,8 @@ pub enum Job {
         decoder: Arc<Decoder>,
         results: Results,
         check: Check,
+        /// What is added to the output.
+        addend: Option<Tensor>,
     },
     /// The supervisor mixes the inputs of a batch.
     Mix { round: RoundId, batch: Batch, inputs: Vec<Vec<Tensor>> },
@@ -236,9 +238,10 @@ impl Job {
                 let result = share.run_while(&inputs, &|| wanted.is_so()).map(Arc::new);
                 Output::Share { ticket, result }
             }
-            Self::Decode { round, layer, decoder, results, check } => Output::Decoded {
+            Self::Decode { round, layer, decoder, results, check, addend } => Output::Decoded {
                 round,
-                outcome: check_and_decode(&layer, &decoder, &results, &check).map(Box::new),
+                outcome: check_and_decode(&layer, &decoder, &results, &check, addend.as_ref())
+                    .map(Box::new),
             },
             Self::Mix { round, batch, inputs } => {
                 Output::Mixed { round, mixed: batch::mix_inputs(&batch, &inputs) }
@@ -276,10 +279,11 @@ fn check_and_decode(
     decoder: &Decoder,
     results: &Results,
     check: &Check,
+    addend: Option<&Tensor>,
 ) -> Result<Tensor, Undecoded> {
     check.layer(layer, results)?;
     let blocks =
         results.iter().filter_map(|(share, result)| Some((share, result.first()?.as_slice()?)));
     // Bias and the output's layout come after decoding: recovery is on pre-activations.
-    Ok(layer.decode(decoder, &blocks.collect()))
+    Ok(layer.decode(decoder, &blocks.collect(), addend))
 }

@@ -8,6 +8,7 @@ use crate::code::{Arrived, Code, Decoder};
 use crate::event::Worth;
 use crate::maths::Tensor;
 use crate::model::lowered::Inputs;
+use crate::plan::Plan;
 use crate::units::{DeviceId, RequestId, Time};
 
 /// What the holders of a round's shares are sent.
@@ -63,7 +64,8 @@ pub(super) struct Round {
 }
 
 impl Round {
-    pub(super) fn new(id: RoundId, now: Time, shares: usize, tasks: Tasks) -> Self {
+    pub(super) fn new(id: RoundId, now: Time, tasks: Tasks, plan: &Plan) -> Self {
+        let shares = plan.stages[id.stage.0].code.shares();
         Self {
             id,
             began: now,

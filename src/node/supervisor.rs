@@ -8,21 +8,23 @@ mod below;
 mod lies;
 mod margins;
 mod members;
+mod progress;
 mod rounds;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use batches::{Gathered, Waiting};
 use margins::Margins;
 use members::Life;
+use progress::{Progress, Readers};
 
 use super::deployment::Deployment;
 use super::health::Health;
 use super::round::{Round, Tasks};
 use super::{Effects, Input, Job, Message, Node, NodeId, Output, RoundId, Ticket, Timer};
 use crate::code::DecoderCache;
-use crate::event::{Event, Worth};
+use crate::event::Event;
 use crate::maths::Tensor;
 use crate::plan::{Plan, StageWork, StepWork};
 use crate::units::{RequestId, Span, StageId, Time};
@@ -39,23 +41,15 @@ pub struct Supervisor {
     lives: Vec<Life>,
     /// The requests in flight.
     requests: BTreeMap<RequestId, Progress>,
+    /// Theirs.
+    rounds: BTreeMap<RoundId, Round>,
+    readers: Readers,
+    /// The step of each stage.
+    steps: Vec<usize>,
     /// The next batch of each stage that gathers.
     waiting: BTreeMap<StageId, Waiting>,
     /// The batches whose inputs are being mixed.
     mixing: BTreeMap<RoundId, Gathered>,
-}
-
-/// How far a request has come.
-#[derive(Debug)]
-struct Progress {
-    accepted: Time,
-    /// The step it is at.
-    step: usize,
-    /// The values that later steps need, by wire.
-    values: BTreeMap<usize, Tensor>,
-    round: Option<Round>,
-    /// What its answer will be worth, as far as it is.
-    worth: Worth,
 }
 
 impl Supervisor {
@@ -64,83 +58,110 @@ impl Supervisor {
         let deadlines: Vec<Span> = plan.stages.iter().map(|stage| stage.deadline).collect();
         let health = Health::new(plan.policy.health, plan.devices.len(), &deadlines);
         let margins = Margins::new(&plan);
-        let (requests, waiting, mixing) = Default::default();
+        let (requests, rounds, waiting, mixing) = Default::default();
+        let readers = Readers::of(&plan);
+        let stages = plan.steps.iter().enumerate();
+        let steps = stages.filter(|(_, step)| matches!(step.work, StepWork::Stage(_)));
+        let steps = steps.map(|(at, _)| at).collect();
         let lives = vec![Life::default(); plan.devices.len()];
-        Self { plan, deployment, decoders, health, margins, lives, requests, waiting, mixing }
+        Self {
+            plan,
+            deployment,
+            decoders,
+            health,
+            margins,
+            lives,
+            requests,
+            rounds,
+            readers,
+            steps,
+            waiting,
+            mixing,
+        }
     }
 
     fn accept(&mut self, now: Time, request: RequestId, inputs: Vec<Tensor>, out: &mut Effects) {
         out.note(Event::Accepted { request });
-        let values = inputs.into_iter().enumerate().collect();
-        let worth = Worth::Exact;
-        let progress = Progress { accepted: now, step: 0, values, round: None, worth };
+        let progress = Progress::new(now, &self.plan, &self.readers, inputs);
         self.requests.insert(request, progress);
-        self.take_step(now, request, out);
+        self.go_on(now, request, out);
     }
 
-    /// Begins the step a request is at, or ends the request if there is none left.
-    fn take_step(&mut self, now: Time, request: RequestId, out: &mut Effects) {
+    /// Begins all steps of a request that can begin, or ends it if all have ended.
+    fn go_on(&mut self, now: Time, request: RequestId, out: &mut Effects) {
         let plan = self.plan.clone();
+        while let Some(progress) = self.requests.get_mut(&request) {
+            let Some((step, inputs)) = progress.begin_one(&plan) else { break };
+            self.begin_step(now, request, step, inputs, out);
+        }
         let Some(progress) = self.requests.get_mut(&request) else { return };
-        let Some(step) = plan.steps.get(progress.step) else {
-            let values = &progress.values;
-            let outputs = plan.outputs.iter().map(|wire| values[wire].clone()).collect();
+        if let Some(outputs) = progress.answer(&plan) {
             let (latency, worth) = (now - progress.accepted, progress.worth);
+            self.requests.remove(&request);
             out.note(Event::Answered { request, latency, worth });
             out.send(NodeId::Client, Message::Answer(request, Ok(outputs)));
-            self.requests.remove(&request);
-            return;
-        };
-        let inputs: Vec<Tensor> =
-            step.inputs.iter().map(|wire| progress.values[wire].clone()).collect();
-        match &step.work {
-            StepWork::Local(segment) => {
-                let (step, segment) = (progress.step, segment.clone());
-                out.work(Job::Local { request, step, segment, inputs });
-            }
-            StepWork::Stage(stage) if plan.stages[stage.0].batch.is_some() => {
-                self.join(now, request, *stage, inputs, out);
-            }
-            StepWork::Stage(stage) => {
-                let round = RoundId { request, stage: *stage };
-                match &plan.stages[stage.0].work {
-                    StageWork::Layer(layer) if layer.strips().is_some() => {
-                        let [input] = inputs.try_into().expect("a linear layer has one input");
-                        out.work(Job::Encode { round, layer: layer.clone(), input });
-                    }
-                    StageWork::Layer(_) | StageWork::Function(_) => {
-                        self.begin_round(now, round, Tasks::Alike(inputs.into()), out);
-                    }
-                }
-            }
         }
     }
 
-    fn begin_round(&mut self, now: Time, id: RoundId, tasks: Tasks, out: &mut Effects) {
-        let shares = self.plan.stages[id.stage.0].code.shares();
-        let Some(progress) = self.requests.get_mut(&id.request) else { return };
-        progress.round = Some(Round::new(id, now, shares, tasks));
-        self.scatter(now, id, out);
+    fn begin_step(
+        &mut self,
+        now: Time,
+        request: RequestId,
+        step: usize,
+        mut inputs: Vec<Tensor>,
+        out: &mut Effects,
+    ) {
+        let plan = self.plan.clone();
+        let stage = match &plan.steps[step].work {
+            StepWork::Local(segment) => {
+                return out.work(Job::Local { request, step, segment: segment.clone(), inputs });
+            }
+            StepWork::Stage(stage) => *stage,
+        };
+        if plan.stages[stage.0].batch.is_some() {
+            return self.join(now, request, stage, inputs, out);
+        }
+        let round = RoundId { request, stage };
+        if let StageWork::Layer(layer) = &plan.stages[stage.0].work {
+            let Some(progress) = self.requests.get_mut(&request) else { return };
+            progress.addends.extend(inputs.drain(1..).map(|addend| (stage, addend)));
+            if layer.strips().is_some() {
+                let [input] = inputs.try_into().expect("a linear layer is applied to one value");
+                return out.work(Job::Encode { round, layer: layer.clone(), input });
+            }
+        }
+        self.begin_round(now, Round::new(round, now, Tasks::Alike(inputs.into()), &plan), out);
     }
 
-    /// Keeps a step's outputs and goes on to the next.
+    fn begin_round(&mut self, now: Time, round: Round, out: &mut Effects) {
+        let id = round.id;
+        if round.requests.iter().any(|request| self.requests.contains_key(request)) {
+            self.rounds.insert(id, round);
+            self.scatter(now, id, out);
+        }
+    }
+
+    /// Keeps a step's outputs and goes on.
     fn finish_step(
         &mut self,
         now: Time,
         request: RequestId,
+        step: usize,
         outputs: Vec<Tensor>,
         out: &mut Effects,
     ) {
         let Some(progress) = self.requests.get_mut(&request) else { return };
-        progress.round = None;
-        let wires = &self.plan.steps[progress.step].outputs;
-        progress.values.extend(wires.iter().copied().zip(outputs));
-        progress.step += 1;
-        self.take_step(now, request, out);
+        progress.end(&self.plan, &self.readers, step, outputs);
+        self.go_on(now, request, out);
     }
 
+    /// Ends a request badly, and the rounds that are for nobody else.
     fn fail(&mut self, now: Time, request: RequestId, reason: String, out: &mut Effects) {
         let Some(progress) = self.requests.remove(&request) else { return };
+        let given_up = self.rounds.extract_if(.., |_, round| round.requests == [request]);
+        for (id, round) in given_up {
+            call_off(id, &round, out);
+        }
         let latency = now - progress.accepted;
         out.note(Event::Failed { request, reason: reason.clone(), latency });
         out.send(NodeId::Client, Message::Answer(request, Err(reason)));
@@ -148,15 +169,15 @@ impl Supervisor {
 
     /// A round ended badly for every request that it was for.
     fn fail_round(&mut self, now: Time, id: RoundId, reason: &str, out: &mut Effects) {
-        let Some(round) = self.round(id) else { return };
-        for request in std::mem::take(&mut round.requests) {
+        let Some(round) = self.rounds.remove(&id) else { return };
+        call_off(id, &round, out);
+        for request in round.requests {
             self.fail(now, request, reason.to_owned(), out);
         }
     }
 
-    /// The round with that id, if it is the one its request is in.
     fn round(&mut self, id: RoundId) -> Option<&mut Round> {
-        round_of(&mut self.requests, id)
+        self.rounds.get_mut(&id)
     }
 
     /// Says what changed in the standing of devices, and what that leaves.
@@ -191,10 +212,11 @@ impl Supervisor {
     }
 }
 
-/// The round with that id, if it is the one its request is in.
-fn round_of(requests: &mut BTreeMap<RequestId, Progress>, id: RoundId) -> Option<&mut Round> {
-    let round = requests.get_mut(&id.request)?.round.as_mut()?;
-    (round.id == id).then_some(round)
+/// Nobody waits any more for those who have not replied.
+fn call_off(id: RoundId, round: &Round, out: &mut Effects) {
+    for device in round.awaited().iter().map(|(_, device)| *device).collect::<BTreeSet<_>>() {
+        out.send(NodeId::Device(device), Message::Cancel(id));
+    }
 }
 
 impl Node for Supervisor {
@@ -219,7 +241,8 @@ impl Node for Supervisor {
                 match tasks {
                     Ok(tasks) => {
                         let tasks = tasks.into_iter().map(|task| vec![task].into()).collect();
-                        self.begin_round(now, round, Tasks::Own(tasks), out);
+                        let round = Round::new(round, now, Tasks::Own(tasks), &self.plan);
+                        self.begin_round(now, round, out);
                     }
                     Err(reason) => self.fail(now, request, reason, out),
                 }
@@ -234,7 +257,7 @@ impl Node for Supervisor {
             Input::Done { output: Output::Local { request, step, outputs }, took } => {
                 out.note(Event::LocalRan { request, step, took });
                 match outputs {
-                    Ok(outputs) => self.finish_step(now, request, outputs, out),
+                    Ok(outputs) => self.finish_step(now, request, step, outputs, out),
                     Err(reason) => self.fail(now, request, reason, out),
                 }
             }

@@ -204,17 +204,22 @@ impl CodedLayer {
         block
     }
 
-    /// The layer's output, decoded from results of shares and finished.
+    /// The layer's output, decoded from results of shares and finished, with what is added to it.
     ///
     /// # Panics
     /// If a result that the decoder reads is not there, or not of its length.
-    pub fn decode(&self, decoder: &Decoder, results: &BTreeMap<usize, &[f32]>) -> Tensor {
+    pub fn decode(
+        &self,
+        decoder: &Decoder,
+        results: &BTreeMap<usize, &[f32]>,
+        addend: Option<&Tensor>,
+    ) -> Tensor {
         let needed = decoder.recipes.iter().flat_map(Recipe::reads);
         let cells: BTreeMap<Place, Cow<'_, [f32]>> =
             needed.map(|place| (place, self.cell(place, results[&place.share]))).collect();
         let decoded = decoder.decode(|place| &cells[&place]);
         let blocks: Vec<&[f32]> = decoded.iter().map(|cell| &cell[..]).collect();
-        self.assemble(&blocks)
+        self.assemble(&blocks, addend)
     }
 
     /// A cell of a share's result: (groups, rows, columns).
@@ -237,11 +242,11 @@ impl CodedLayer {
     }
 
     /// The layer's output from the results of the cells of its k sources, finished.
-    fn assemble(&self, cells: &[&[f32]]) -> Tensor {
+    fn assemble(&self, cells: &[&[f32]], addend: Option<&Tensor>) -> Tensor {
         let finish = &self.layer.finish;
         match &self.split {
-            Split::Output => self.layer.op.assemble(cells, self.rows_per_cell(), finish),
-            Split::Spatial(strips) => strips.assemble(cells, finish),
+            Split::Output => self.layer.op.assemble(cells, self.rows_per_cell(), finish, addend),
+            Split::Spatial(strips) => strips.assemble(cells, finish, addend),
         }
     }
 }

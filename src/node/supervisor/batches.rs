@@ -95,13 +95,9 @@ impl Supervisor {
         };
         let RoundId { request, stage } = id;
         out.note(Event::Gathered { request, stage, requests: requests.clone(), waited, took });
-        let shares = self.plan.stages[stage.0].code.shares();
-        let mut round =
-            Round::new(id, now, shares, Tasks::Own(tasks.into_iter().map(Into::into).collect()));
+        let tasks = Tasks::Own(tasks.into_iter().map(Into::into).collect());
+        let mut round = Round::new(id, now, tasks, &self.plan);
         (round.requests, round.places) = (requests, places);
-        if let Some(progress) = self.requests.get_mut(&request) {
-            progress.round = Some(round);
-        }
-        self.scatter(now, id, out);
+        self.begin_round(now, round, out);
     }
 }

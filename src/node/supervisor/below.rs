@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Supervisor;
 use crate::code::{Arrived, Decoder};
-use crate::node::{Effects, Message, NodeId, RoundId};
+use crate::node::{Effects, RoundId};
 use crate::plan::{Below, Plan, Stage};
 use crate::units::{DeviceId, Time};
 
@@ -17,9 +17,6 @@ impl Supervisor {
         let arrived = round.arrived();
         let awaited = round.awaited();
         let attempts = round.attempt + 1;
-        for device in awaited.iter().map(|(_, device)| *device).collect::<BTreeSet<_>>() {
-            out.send(NodeId::Device(device), Message::Cancel(id));
-        }
         let stage = &plan.stages[id.stage.0];
         let reason = match self.decoders[id.stage.0].decoder(&arrived) {
             Ok(decoder) => ill_founded(stage, decoder.condition, attempts),

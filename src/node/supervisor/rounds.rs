@@ -1,9 +1,9 @@
 //! Rounds: whom to ask, when the replies suffice, and what to do when they do not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Supervisor, round_of};
+use super::{Supervisor, call_off};
 use crate::code::{Arrived, Decoder, Fidelity, NotYet};
 use crate::event::{Event, Worth};
 use crate::maths::Tensor;
@@ -135,7 +135,7 @@ impl Supervisor {
         self.hear(now, device, ticket, result.is_ok(), out);
         let late = Event::Late { request, stage, share, device };
         let code = &self.plan.stages[stage.0].code;
-        let Some(round) = round_of(&mut self.requests, ticket.round) else {
+        let Some(round) = self.rounds.get_mut(&ticket.round) else {
             return out.note(late);
         };
         let after = now - round.began;
@@ -235,6 +235,7 @@ impl Supervisor {
         (round.decoder, round.worth) = (Some(decoder.clone()), worth);
         let (arrived, awaited) = (round.results.shares().collect(), round.awaited());
         let after = now - round.began;
+        call_off(id, round, out);
         // Where nothing is computed nothing is found wrong, and no round is opened again.
         let results = match plan.computes() {
             true => round.results.clone(),
@@ -246,9 +247,6 @@ impl Supervisor {
             awaited.iter().map(|(_, device)| (*device, expected(*device))).collect();
         // Of a hand several shares are awaited.
         without.dedup();
-        for device in awaited.iter().map(|(_, device)| *device).collect::<BTreeSet<_>>() {
-            out.send(NodeId::Device(device), Message::Cancel(id));
-        }
         out.note(Event::Enough { request, stage, arrived, after, without });
         if let Some(batch) = &plan.stages[stage.0].batch {
             let code = batch.estimator.clone();
@@ -260,7 +258,9 @@ impl Supervisor {
             StageWork::Layer(layer) => {
                 let check = self.deployment.check(stage, &plan.stages[stage.0], &tasks);
                 let layer = layer.clone();
-                out.work(Job::Decode { round: id, layer, decoder, results, check });
+                let progress = self.requests.get(&request);
+                let addend = progress.and_then(|it| it.addends.get(&stage)).cloned();
+                out.work(Job::Decode { round: id, layer, decoder, results, check, addend });
             }
             StageWork::Function(_) => {
                 let code = plan.stages[stage.0].code.as_ref();
@@ -307,11 +307,13 @@ impl Supervisor {
             took,
             worth,
         });
+        self.rounds.remove(&id);
+        let step = self.steps[stage.0];
         for (request, outputs) in requests.into_iter().zip(outputs) {
             if let Some(progress) = self.requests.get_mut(&request) {
                 progress.worth = progress.worth.max(worth);
             }
-            self.finish_step(now, request, outputs, out);
+            self.finish_step(now, request, step, outputs, out);
         }
     }
 
