@@ -9,6 +9,7 @@ mod helm;
 mod host;
 mod live;
 mod physics;
+mod pool;
 mod queue;
 mod run;
 pub mod side_by_side;

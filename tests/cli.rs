@@ -384,6 +384,35 @@ fn a_broken_trace_is_refused_with_its_file_and_line() {
     assert_eq!(kofn(&["replay", "no-such-file"]).status.code(), Some(64));
 }
 
+/// Chrome's format knows slices inside or beside each other; a transformer's branches are neither.
+#[test]
+fn in_a_trace_for_perfetto_no_slice_sticks_out_of_another() {
+    let (_, text) = written(
+        "out.perfetto.json",
+        &["run", "topologies/tinyvit.ron", "--requests", "3", "--trace"],
+    );
+    let whole: Value = serde_json::from_str(&text).expect("JSON");
+    let events = whole["traceEvents"].as_array().expect("a list");
+    let mut tracks: std::collections::BTreeMap<u64, Vec<(f64, f64)>> = Default::default();
+    for slice in events.iter().filter(|event| event["ph"] == "X") {
+        let number = |key: &str| slice[key].as_f64().expect("a number");
+        let track = tracks.entry(number("tid") as u64).or_default();
+        track.push((number("ts"), number("ts") + number("dur")));
+    }
+    assert!(tracks.range(..1000).count() > 1, "branches have tracks of their own");
+    for (track, mut slices) in tracks {
+        slices.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)));
+        let mut around: Vec<f64> = Vec::new();
+        for (began, end) in slices {
+            // Microseconds, of nanoseconds: what is less than one apart is the same.
+            around.retain(|until| *until > began + 1e-4);
+            let inside = around.last().is_none_or(|until| end <= until + 1e-4);
+            assert!(inside, "track {track}: {began}..{end} in ..{around:?}");
+            around.push(end);
+        }
+    }
+}
+
 #[test]
 fn a_trace_for_perfetto_has_a_track_a_device_and_every_fault() {
     let faults = "fault-plans/lossy-wifi.ron";

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::Setup;
 use super::helm::{Command, Leave, Rudder, obey};
+use super::pool::{Pool, Urgency};
 use super::run::{Coming, Finished, Life, Pace, Run, Watch};
 use crate::fault::{Cost, Way};
 use crate::node::{Job, NodeId, Output};
@@ -28,7 +29,13 @@ pub(super) fn live(setup: &Setup, rudder: Option<Rudder>, watch: Watch<'_>) -> a
     actix::System::with_tokio_rt(runtime).block_on(async {
         let (finished, mut results) = unbounded_channel();
         let clock = Stopwatch::start();
-        let mut run = Run::start(setup, Real { finished }, true, rudder.is_some(), watch);
+        let mut run = Run::start(
+            setup,
+            Real { pool: Pool::default(), finished },
+            true,
+            rudder.is_some(),
+            watch,
+        );
         let mut commands = rudder.map(|Rudder(commands)| commands);
         while !run.is_over() {
             let now = clock.now();
@@ -109,6 +116,7 @@ struct Ended {
 }
 
 struct Real {
+    pool: Pool,
     finished: UnboundedSender<Ended>,
 }
 
@@ -125,7 +133,7 @@ impl Pace for Real {
             return Some(Finished { at: now + took, output, took });
         }
         let finished = self.finished.clone();
-        rayon::spawn(move || {
+        self.pool.run(Urgency::of(&job), move || {
             let clock = Stopwatch::start();
             let output = run_or_break(job);
             let took = clock.now() - Time::ZERO;

@@ -1,10 +1,11 @@
 //! A trace for ui.perfetto.dev and chrome://tracing: a track a device, and one for the supervisor; more
-//! where several requests are in flight at once.
+//! where several requests, or several rounds of one, are in flight at once.
 //!
 //! The format is Chrome's trace-event JSON. A trace says when a device starts a share and when its
 //! reply comes in, not when it was done, so a slice includes the reply's way unless the next share
 //! was started before.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -12,15 +13,21 @@ use serde_json::{Value, json};
 
 use super::trace::Header;
 use crate::event::{Event, Record};
-use crate::units::{DeviceId, RequestId, StageId, Time};
+use crate::units::{DeviceId, RequestId, Span, StageId, Time};
 
 /// Writes the whole trace as one JSON object.
 ///
 /// # Errors
 /// If writing fails.
 pub fn write(to: &mut dyn Write, header: &Header, trace: &[Record]) -> io::Result<()> {
-    let mut drawing =
-        Drawing { header, events: Vec::new(), busy: BTreeMap::new(), lanes: Vec::new() };
+    let mut drawing = Drawing {
+        header,
+        events: Vec::new(),
+        busy: BTreeMap::new(),
+        flights: BTreeMap::new(),
+        rounds: BTreeMap::new(),
+        slices: Vec::new(),
+    };
     for record in trace {
         drawing.device(record);
         drawing.supervisor(record);
@@ -30,7 +37,8 @@ pub fn write(to: &mut dyn Write, header: &Header, trace: &[Record]) -> io::Resul
     for device in 0..header.devices.len() {
         drawing.leave(DeviceId(device), end);
     }
-    drawing.name_tracks();
+    let lanes = drawing.lay_out();
+    drawing.name_tracks(lanes);
     let whole = json!({
         "displayTimeUnit": "ms",
         "otherData": serde_json::to_value(header)?,
@@ -45,8 +53,12 @@ struct Drawing<'d> {
     events: Vec<Value>,
     /// The share each device has in hand.
     busy: BTreeMap<DeviceId, Busy>,
-    /// The requests in flight, each on a track of its own, the lowest that was free.
-    lanes: Vec<Option<Flight>>,
+    /// The requests in flight, and since when.
+    flights: BTreeMap<RequestId, Time>,
+    /// Their rounds.
+    rounds: BTreeMap<(RequestId, StageId), Time>,
+    /// What the supervisor did.
+    slices: Vec<Slice>,
 }
 
 /// A share in hand.
@@ -60,12 +72,13 @@ struct Busy {
     cancelled: Option<Time>,
 }
 
-/// A request in flight.
-#[derive(Clone, Copy)]
-struct Flight {
+/// Something the supervisor did for a request.
+struct Slice {
     request: RequestId,
-    accepted: Time,
-    round: Option<(StageId, Time)>,
+    began: Time,
+    end: Time,
+    name: String,
+    arguments: Value,
 }
 
 const PROCESS: usize = 1;
@@ -92,11 +105,16 @@ impl Drawing<'_> {
             }
         } else if let Event::Died { device, .. } = &record.event {
             self.leave(*device, at);
-        } else if let Event::Enough { request, .. } | Event::Failed { request, .. } = &record.event
-        {
-            let theirs = self.busy.values_mut().filter(|busy| busy.request == *request);
-            theirs.for_each(|busy| busy.cancelled = busy.cancelled.or(Some(at)));
+        } else if let Event::Enough { request, stage, .. } = &record.event {
+            self.call_off(at, |busy| (busy.request, busy.stage) == (*request, *stage));
+        } else if let Event::Failed { request, .. } = &record.event {
+            self.call_off(at, |busy| busy.request == *request);
         }
+    }
+
+    fn call_off(&mut self, at: Time, is_off: impl Fn(&Busy) -> bool) {
+        let theirs = self.busy.values_mut().filter(|busy| is_off(busy));
+        theirs.for_each(|busy| busy.cancelled = busy.cancelled.or(Some(at)));
     }
 
     /// Draws what a device had in hand.
@@ -113,51 +131,61 @@ impl Drawing<'_> {
     fn supervisor(&mut self, record: &Record) {
         let at = record.at;
         let Some(request) = record.event.request() else { return };
+        let before = |took: &Span| Time(at.0.saturating_sub(took.0));
+        let stage_name = |stage: &StageId| self.header.stage(*stage).to_owned();
         if let Event::Accepted { .. } = record.event {
-            return self.take_off(Flight { request, accepted: at, round: None });
-        }
-        let flies = |lane: &Option<Flight>| lane.is_some_and(|flight| flight.request == request);
-        let Some(lane) = self.lanes.iter().position(flies) else { return };
-        if let Event::Scattered { stage, attempt: 0, .. } = &record.event {
-            if let Some(flight) = &mut self.lanes[lane] {
-                flight.round = Some((*stage, at));
-            }
-        } else if let Event::Decoded { took, used, rebuilt, .. } = &record.event {
-            self.end_round(lane, at);
-            let began = Time(at.0.saturating_sub(took.0));
+            self.flights.insert(request, at);
+        } else if let Event::Scattered { stage, attempt: 0, .. } = &record.event {
+            self.rounds.insert((request, *stage), at);
+        } else if let Event::Decoded { stage, took, used, rebuilt, .. } = &record.event {
+            let round = self.rounds.remove(&(request, *stage));
+            self.did(request, (round.unwrap_or(at), at), stage_name(stage), json!({}));
             let arguments = json!({ "used": used, "rebuilt": rebuilt });
-            self.slice(lane, "decode".to_owned(), (began, at), arguments);
+            self.did(request, (before(took), at), "decode".to_owned(), arguments);
         } else if let Event::Encoded { stage, took, .. } = &record.event {
-            let began = Time(at.0.saturating_sub(took.0));
-            let arguments = json!({ "stage": self.header.stage(*stage) });
-            self.slice(lane, "encode".to_owned(), (began, at), arguments);
+            let arguments = json!({ "stage": stage_name(stage) });
+            self.did(request, (before(took), at), "encode".to_owned(), arguments);
         } else if let Event::LocalRan { step, took, .. } = &record.event {
-            let began = Time(at.0.saturating_sub(took.0));
-            self.slice(lane, "local".to_owned(), (began, at), json!({ "step": step }));
+            self.did(request, (before(took), at), "local".to_owned(), json!({ "step": step }));
         } else if let Event::Answered { .. } | Event::Failed { .. } = &record.event {
-            self.land(lane, at);
+            let theirs = |(of, _): &(RequestId, StageId), _: &mut Time| *of == request;
+            let open: Vec<_> = self.rounds.extract_if(.., theirs).collect();
+            for ((_, stage), began) in open {
+                self.did(request, (began, at), self.header.stage(stage).to_owned(), json!({}));
+            }
+            let accepted = self.flights.remove(&request).unwrap_or(at);
+            self.did(request, (accepted, at), format!("#{}", request.0), json!({}));
         }
     }
 
-    fn take_off(&mut self, flight: Flight) {
-        match self.lanes.iter_mut().find(|lane| lane.is_none()) {
-            Some(lane) => *lane = Some(flight),
-            None => self.lanes.push(Some(flight)),
+    fn did(
+        &mut self,
+        request: RequestId,
+        (began, end): (Time, Time),
+        name: String,
+        arguments: Value,
+    ) {
+        self.slices.push(Slice { request, began, end, name, arguments });
+    }
+
+    /// Draws what the supervisor did, each on the first track where it lies in another slice of its
+    /// request or beside all: the format knows no others. Gives the number of tracks.
+    fn lay_out(&mut self) -> usize {
+        let mut slices = std::mem::take(&mut self.slices);
+        slices.sort_by_key(|slice| (slice.began, Reverse(slice.end)));
+        // The slices around the place each track has come to, the innermost last.
+        let mut lanes: Vec<Vec<(RequestId, Time)>> = Vec::new();
+        for Slice { request, began, end, name, arguments } in slices {
+            lanes.iter_mut().for_each(|around| around.retain(|(_, until)| *until > began));
+            let fits = |around: &Vec<(RequestId, Time)>| {
+                around.last().is_none_or(|(of, until)| *of == request && *until >= end)
+            };
+            let lane = lanes.iter().position(fits).unwrap_or(lanes.len());
+            lanes.resize_with(lanes.len().max(lane + 1), Vec::new);
+            lanes[lane].push((request, end));
+            self.slice(lane, name, (began, end), arguments);
         }
-    }
-
-    fn land(&mut self, lane: usize, at: Time) {
-        self.end_round(lane, at);
-        let Some(flight) = self.lanes[lane].take() else { return };
-        let name = format!("#{}", flight.request.0);
-        self.slice(lane, name, (flight.accepted, at), json!({}));
-    }
-
-    fn end_round(&mut self, lane: usize, at: Time) {
-        let Some(flight) = &mut self.lanes[lane] else { return };
-        let Some((stage, began)) = flight.round.take() else { return };
-        let name = self.header.stage(stage).to_owned();
-        self.slice(lane, name, (began, at), json!({}));
+        lanes.len()
     }
 
     /// Faults, deaths and judgements, on the track of the device.
@@ -182,8 +210,8 @@ impl Drawing<'_> {
         }
     }
 
-    fn name_tracks(&mut self) {
-        let lanes = (0..self.lanes.len()).map(|lane| match lane {
+    fn name_tracks(&mut self, lanes: usize) {
+        let lanes = (0..lanes).map(|lane| match lane {
             0 => (lane, "supervisor".to_owned()),
             _ => (lane, format!("supervisor, at once {}", lane + 1)),
         });
