@@ -71,7 +71,7 @@ pub fn advise(draft: &Draft, wish: &Wish) -> anyhow::Result<Advised> {
     let draws = Draws::new(draft, fleet.layers.len(), Seed(wish.seed));
     // Choices are searched with one seed and told of with another: the luckiest is not the best.
     let search = wish.requests.min(SEARCHED_WITH);
-    let trials = Trials::new(draft, search, Seed(wish.seed ^ SEARCHES))?;
+    let trials = Trials::new(draft, search, Seed(wish.seed ^ SEARCHES));
     let asked = Asked { draft, wish, fleet: &fleet, draws: &draws };
     match wish.p99 {
         None => asked.best(trials),

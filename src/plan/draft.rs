@@ -8,8 +8,7 @@ use super::build::Ground;
 use super::source::{Problems, Source, To};
 use super::topology::TopologyFile;
 use super::{CodeFile, Device, Input, Machine, Plan, Policy};
-use crate::maths::Tensor;
-use crate::model::{Network, Unusable};
+use crate::model::Network;
 use crate::units::{Bytes, DeviceId, Span};
 
 /// A topology without its coding.
@@ -45,7 +44,7 @@ impl Draft {
     /// Everything else that is wrong with it.
     pub fn read(path: &Path) -> Result<Self, Problems> {
         let (source, file) = Source::read::<TopologyFile>(path)?;
-        Self::of(source, &file)
+        Self::of(source, &file, None)
     }
 
     /// Like [`Self::read`], from text that could stand at `path`.
@@ -54,16 +53,25 @@ impl Draft {
     /// Like [`Self::read`].
     pub fn parse(path: &Path, text: String) -> Result<Self, Problems> {
         let (source, file) = Source::parse::<TopologyFile>(path, text)?;
-        Self::of(source, &file)
+        Self::of(source, &file, None)
     }
 
-    fn of(source: Source, file: &TopologyFile) -> Result<Self, Problems> {
+    fn of(source: Source, file: &TopologyFile, known: Option<&Ground>) -> Result<Self, Problems> {
         let mut problems = Vec::new();
-        let ground = Ground::new(&source, file, &mut problems);
+        let ground = Ground::new(&source, file, known, &mut problems);
         let mut ground = source.verdict(ground, problems)?;
         // It is planned for times, which do not hang on what is asked.
         ground.inputs.truncate(1);
         Ok(Self { source, ground, requests: file.requests })
+    }
+
+    /// The same model and its input, in a topology that says something else about all the rest.
+    ///
+    /// # Errors
+    /// Like [`Self::read`].
+    pub fn reworded(&self, text: String) -> Result<Self, Problems> {
+        let (source, file) = Source::parse::<TopologyFile>(self.source.path(), text)?;
+        Self::of(source, &file, Some(&self.ground))
     }
 
     pub fn network(&self) -> &Network {
@@ -85,14 +93,6 @@ impl Draft {
     /// The first of the topology's inputs.
     pub fn input(&self) -> &Input {
         self.ground.inputs.first().expect("a set of inputs is not empty")
-    }
-
-    /// What the whole model makes of it.
-    ///
-    /// # Errors
-    /// If the model fails on it.
-    pub fn truth(&self) -> Result<Vec<Tensor>, Unusable> {
-        self.ground.whole.run(&self.input().tensors)
     }
 
     /// How many requests a run sends if nobody says otherwise.

@@ -15,8 +15,8 @@ use super::{Device, Stage, StageWork, Step, StepWork, Verify, held_bytes};
 use crate::code::{Code, tolerance, worst_condition};
 use crate::maths::delay::Delay;
 use crate::model::cut::{Mark, PieceKind};
-use crate::model::{Layer, Network};
-use crate::units::{Bytes, DeviceId, Span, StageId};
+use crate::model::{Layer, Network, Unusable};
+use crate::units::{DeviceId, Span, StageId};
 
 /// What the topology's coding comes to.
 pub(super) struct Assigned {
@@ -62,9 +62,7 @@ pub(super) fn assign(
     let pieces = match network.cut(&marks) {
         Ok(pieces) => pieces,
         Err(unusable) => {
-            let fix = "leave the layer local, or cut elsewhere";
-            let problem = assigner.source.problem(&[To::Field("model")], unusable.0, fix);
-            assigner.problems.push(problem);
+            assigner.problems.push(cannot_be_cut(source, unusable));
             return None;
         }
     };
@@ -115,6 +113,12 @@ pub(super) fn assign(
     assigner.check_deadlines(&stages, &origins);
     assigner.check_memory(&stages);
     Some(Assigned { stages, steps, outputs: pieces.outputs, locals: assigner.locals })
+}
+
+/// A part of the model that cannot be run by itself.
+pub(super) fn cannot_be_cut(source: &Source, unusable: Unusable) -> Problem {
+    let fix = "leave the layer local, or cut elsewhere";
+    source.problem(&[To::Field("model")], unusable.0, fix)
 }
 
 fn stage(
