@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::splits::{SplitView, split_table, split_views};
-use super::text::table;
+use super::text::{shortened, table};
 use crate::plan::{Batch, CodedLayer, Device, Plan, Stage, StageWork, StepWork, Verify};
 use crate::units::{Bytes, DeviceId, Flops};
 
@@ -116,7 +116,7 @@ impl PlanView {
                 stage.share_work.to_string(),
                 stage.share_weights.to_string(),
                 stage.traffic.to_string(),
-                format!("{}{spares}", first.join(" ")),
+                format!("{}{spares}", shortened(&first, MOST_NAMED)),
             ]
         });
         let heads = [
@@ -272,6 +272,9 @@ fn amplification(plan: &Plan, stage: &Stage) -> Option<String> {
         format!("{name}: with {lost} lost {code} amplifies rounding up to {worst:.0e} times")
     })
 }
+
+/// More holders than these are not named one by one.
+const MOST_NAMED: usize = 32;
 
 /// `f32` has seven digits; three of them are worth a word.
 const WORTH_A_NOTE: f64 = 1e3;
