@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::build::Ground;
 use super::source::{Problems, Source, To};
-use super::topology::TopologyFile;
+use super::topology::{SplitFile, TopologyFile};
 use super::{CodeFile, Device, Input, Machine, Plan, Policy};
 use crate::model::Network;
 use crate::units::{Bytes, DeviceId, Span};
@@ -32,7 +32,7 @@ pub enum Way {
     /// By the supervisor.
     Local,
     /// Split over devices, a share each.
-    Coded { code: CodeFile, on: Vec<DeviceId> },
+    Coded { code: CodeFile, split: SplitFile, on: Vec<DeviceId> },
     /// By one device; each of them is a replica.
     Whole { on: Vec<DeviceId> },
 }
@@ -178,20 +178,26 @@ impl Draft {
         let deadline = deadline.map_or(String::new(), |place| {
             format!(", deadline: {}", &self.source.whole_text()[place])
         });
-        let coding = match most {
-            Some(Way::Coded { code, on }) => {
-                format!("(code: {code}, on: {}{deadline})", self.names(on))
-            }
-            _ => format!("(code: Uncoded(k: 1), on: {}{deadline})", self.names(&[DeviceId(0)])),
+        let (code, split, on) = match most {
+            Some(Way::Coded { code, split, on }) => (*code, *split, &on[..]),
+            _ => (CodeFile::Uncoded { k: 1 }, SplitFile::Output, &[DeviceId(0)][..]),
         };
+        // What is split as the file would have it anyway need not say so.
+        let differs = |from: SplitFile, split: SplitFile| match split == from {
+            true => String::new(),
+            false => format!(", split: {split:?}"),
+        };
+        let (said, names) = (differs(SplitFile::default(), split), self.names(on));
+        let coding = format!("(code: {code}{said}, on: {names}{deadline})");
         let others = ways.iter().filter(|(way, _)| Some(*way) != most);
         let stages = others.map(|(way, layers)| match way {
             Way::Local => format!("(layers: {layers:?}, run: Local)"),
             Way::Whole { on } => {
                 format!("(layers: {layers:?}, run: Whole, on: {})", self.names(on))
             }
-            Way::Coded { code, on } => {
-                format!("(layers: {layers:?}, code: {code}, on: {})", self.names(on))
+            Way::Coded { code, split: own, on } => {
+                let said = differs(split, *own);
+                format!("(layers: {layers:?}, code: {code}{said}, on: {})", self.names(on))
             }
         });
         (coding, stages.collect())
