@@ -30,7 +30,7 @@ pub use network::{Layer, Network, Whole};
 pub use segment::Segment;
 
 /// Why a model cannot be used: one message that names the node and says what to do.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Unusable(pub String);
 

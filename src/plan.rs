@@ -237,16 +237,20 @@ impl Stage {
         }
     }
 
-    /// The size of the weights of all shares that a device holds: where the input is coded, all shares
-    /// rest on the same.
-    pub fn held_bytes(&self, device: DeviceId) -> Bytes {
-        let shares = self.holders.iter().enumerate();
-        let held = shares.filter(|(_, holders)| holders.contains(&device));
-        let sizes = held.map(|(share, _)| self.share_bytes(share).0);
-        match &self.work {
-            StageWork::Layer(layer) if layer.strips().is_some() => Bytes(sizes.max().unwrap_or(0)),
-            StageWork::Layer(_) | StageWork::Function(_) => Bytes(sizes.sum()),
+    /// The size of the weights of all shares that each of so many devices holds: where the input is coded,
+    /// all shares of a device rest on the same.
+    pub fn held_bytes(&self, devices: usize) -> Vec<Bytes> {
+        let mut held = vec![Bytes(0); devices];
+        let rest_on_the_same =
+            matches!(&self.work, StageWork::Layer(layer) if layer.strips().is_some());
+        for (share, holders) in self.holders.iter().enumerate() {
+            let size = self.share_bytes(share);
+            for DeviceId(device) in holders {
+                let sum = held[*device] + size;
+                held[*device] = if rest_on_the_same { held[*device].max(size) } else { sum };
+            }
         }
+        held
     }
 
     /// The size of what the holder of a share is sent for a request.
@@ -299,7 +303,22 @@ impl Plan {
         found.map(|(id, _)| DeviceId(id)).collect()
     }
 
+    /// The size of the weights that each device holds.
+    pub fn held_bytes(&self) -> Vec<Bytes> {
+        held_bytes(&self.stages, self.devices.len())
+    }
+
     pub fn stage(&self, name: &str) -> Option<StageId> {
         self.stages.iter().position(|stage| stage.name == name).map(StageId)
     }
+}
+
+/// The size of the weights that each of so many devices holds for these stages.
+fn held_bytes(stages: &[Stage], devices: usize) -> Vec<Bytes> {
+    let mut held = vec![Bytes(0); devices];
+    for stage in stages {
+        let own = stage.held_bytes(devices);
+        held.iter_mut().zip(own).for_each(|(held, own)| *held = *held + own);
+    }
+    held
 }

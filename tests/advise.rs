@@ -12,15 +12,15 @@ use kofn::drive::Setup;
 use kofn::drive::side_by_side::{cores, side_by_side};
 use kofn::event::Event;
 use kofn::maths::chance::Seed;
-use kofn::plan::{CodeFile, Draft, Part, Plan, Way};
+use kofn::plan::topology::SplitFile;
+use kofn::plan::{CodeFile, Draft, Numerics, Part, Plan, Way};
 use kofn::units::DeviceId;
 use support::{count, dead_from_the_start, root, simulate, topology};
 
 /// A fleet that runs LeNet-5, and what is wished for.
 struct Case {
     name: &'static str,
-    /// Speed in MFLOP/s, latency, link and jitter of each device.
-    devices: &'static [(f64, &'static str, &'static str, f64)],
+    devices: &'static [Board],
     supervisor: f64,
     /// So many of the heaviest layers are worth a message.
     layers: usize,
@@ -30,7 +30,6 @@ struct Case {
     arrivals: &'static str,
 }
 
-const ONE: &str = "ClosedLoop(clients: 1)";
 const NEAR: &str = r#"LogNormal(median: "0.3ms", sigma: 0.5)"#;
 const FAR: &str = r#"LogNormal(median: "4ms", sigma: 0.8)"#;
 const SHARP: &str = r#"Constant("0.2ms")"#;
@@ -38,118 +37,102 @@ const HEAVY: &str = r#"Exponential(mean: "3ms")"#;
 const FAST: &str = "94.1Mbit/s";
 const THIN: &str = "4Mbit/s";
 
+/// Speed in MFLOP/s, latency, link and jitter.
+type Board = (f64, &'static str, &'static str, f64);
+
+const QUICK: Board = (60.0, NEAR, FAST, 0.1);
+const WILD: Board = (50.0, HEAVY, FAST, 0.5);
+const AWAY: Board = (90.0, FAR, FAST, 0.2);
+const FAIR: Board = (14.0, NEAR, FAST, 0.2);
+const SLOW: Board = (10.0, NEAR, FAST, 0.1);
+
+/// One that makes its mean small, and is asked by one client.
+const fn mean(name: &'static str, devices: &'static [Board], supervisor: f64) -> Case {
+    let (aim, arrivals) = (Aim::Mean, "ClosedLoop(clients: 1)");
+    Case { name, devices, supervisor, layers: 2, tolerate: 1, aim, arrivals }
+}
+
 const CASES: [Case; 10] = [
+    Case { layers: 3, ..mean("two equal boards and a slow supervisor", &[QUICK, QUICK], 10.0) },
     Case {
-        name: "two equal boards and a slow supervisor",
-        devices: &[(60.0, NEAR, FAST, 0.1), (60.0, NEAR, FAST, 0.1)],
-        supervisor: 10.0,
-        layers: 3,
-        tolerate: 1,
-        aim: Aim::Mean,
-        arrivals: ONE,
-    },
-    Case {
-        name: "two boards, one of them slower, nothing to be lost",
-        devices: &[(10.0, NEAR, FAST, 0.1), (7.0, NEAR, FAST, 0.1)],
-        supervisor: 6.0,
-        layers: 2,
         tolerate: 0,
-        aim: Aim::Mean,
-        arrivals: ONE,
+        ..mean(
+            "two boards, one of them slower, nothing to be lost",
+            &[SLOW, (7.0, NEAR, FAST, 0.1)],
+            6.0,
+        )
     },
+    mean(
+        "three slow boards on thin links",
+        &[(8.0, NEAR, THIN, 0.05), (11.0, NEAR, THIN, 0.05), (10.0, NEAR, THIN, 0.1)],
+        10.0,
+    ),
     Case {
-        name: "three slow boards of different speeds",
-        devices: &[(8.0, NEAR, FAST, 0.05), (11.0, NEAR, FAST, 0.05), (10.0, NEAR, FAST, 0.1)],
-        supervisor: 10.0,
-        layers: 2,
-        tolerate: 1,
-        aim: Aim::Mean,
-        arrivals: ONE,
-    },
-    Case {
-        name: "three boards, the fastest behind a thin link",
-        devices: &[(20.0, NEAR, THIN, 0.1), (10.0, NEAR, FAST, 0.1), (10.0, NEAR, FAST, 0.1)],
-        supervisor: 8.0,
-        layers: 2,
-        tolerate: 1,
         aim: Aim::P99,
-        arrivals: ONE,
+        ..mean(
+            "three boards, the fastest behind a thin link",
+            &[(20.0, NEAR, THIN, 0.1), SLOW, SLOW],
+            8.0,
+        )
     },
     Case {
-        name: "three jittery boards, three layers",
-        devices: &[(12.0, HEAVY, FAST, 0.4), (12.0, NEAR, FAST, 0.4), (12.0, SHARP, FAST, 0.4)],
-        supervisor: 12.0,
         layers: 3,
-        tolerate: 1,
         aim: Aim::P99,
-        arrivals: ONE,
+        ..mean(
+            "three jittery boards, three layers",
+            &[(12.0, HEAVY, FAST, 0.4), (12.0, NEAR, FAST, 0.4), (12.0, SHARP, FAST, 0.4)],
+            12.0,
+        )
     },
     Case {
-        name: "three boards far away, a fair supervisor",
-        devices: &[(90.0, FAR, FAST, 0.2), (90.0, FAR, FAST, 0.2), (70.0, FAR, FAST, 0.2)],
-        supervisor: 60.0,
-        layers: 2,
         tolerate: 2,
-        aim: Aim::Mean,
-        arrivals: ONE,
+        ..mean(
+            "three boards far away, a fair supervisor",
+            &[AWAY, AWAY, (70.0, FAR, FAST, 0.2)],
+            60.0,
+        )
     },
-    Case {
-        name: "four unlike boards",
-        devices: &[
+    mean(
+        "four unlike boards",
+        &[
             (15.0, NEAR, FAST, 0.1),
             (7.0, SHARP, FAST, 0.05),
             (15.0, FAR, FAST, 0.1),
             (12.0, NEAR, THIN, 0.3),
         ],
-        supervisor: 10.0,
-        layers: 2,
-        tolerate: 1,
-        aim: Aim::Mean,
-        arrivals: ONE,
-    },
+        10.0,
+    ),
     Case {
-        name: "four boards with heavy tails, two clients",
-        devices: &[
-            (50.0, HEAVY, FAST, 0.5),
-            (50.0, HEAVY, FAST, 0.5),
-            (30.0, HEAVY, FAST, 0.5),
-            (50.0, NEAR, FAST, 0.5),
-        ],
-        supervisor: 12.0,
-        layers: 2,
-        tolerate: 1,
         aim: Aim::P99,
         arrivals: "ClosedLoop(clients: 2)",
+        ..mean(
+            "four boards with heavy tails, two clients",
+            &[WILD, WILD, (30.0, HEAVY, FAST, 0.5), (50.0, NEAR, FAST, 0.5)],
+            12.0,
+        )
     },
     Case {
-        name: "five boards, three of which may be lost",
-        devices: &[
-            (8.0, NEAR, FAST, 0.1),
-            (10.0, NEAR, FAST, 0.1),
-            (9.0, NEAR, FAST, 0.1),
-            (6.0, SHARP, FAST, 0.1),
-            (12.0, FAR, FAST, 0.1),
-        ],
-        supervisor: 9.0,
-        layers: 2,
         tolerate: 3,
-        aim: Aim::Mean,
-        arrivals: ONE,
+        ..mean(
+            "five boards, three of which may be lost",
+            &[
+                (8.0, NEAR, FAST, 0.1),
+                SLOW,
+                (9.0, NEAR, FAST, 0.1),
+                (6.0, SHARP, FAST, 0.1),
+                (12.0, FAR, FAST, 0.1),
+            ],
+            9.0,
+        )
     },
     Case {
-        name: "five boards, two of which may be lost, under load",
-        devices: &[
-            (14.0, NEAR, FAST, 0.2),
-            (14.0, NEAR, FAST, 0.2),
-            (9.0, NEAR, FAST, 0.3),
-            (9.0, SHARP, THIN, 0.1),
-            (14.0, FAR, FAST, 0.2),
-        ],
-        supervisor: 9.0,
-        layers: 2,
         tolerate: 2,
-        aim: Aim::Mean,
         arrivals: "Poisson(per_second: 8.0)",
+        ..mean(
+            "five boards, two of which may be lost, under load",
+            &[FAIR, FAIR, (9.0, NEAR, FAST, 0.3), (9.0, SHARP, THIN, 0.1), (14.0, FAR, FAST, 0.2)],
+            9.0,
+        )
     },
 ];
 
@@ -162,7 +145,7 @@ impl Case {
     }
 
     fn draft(&self) -> Draft {
-        let device = |(at, (speed, latency, link, jitter)): (usize, &(f64, &str, &str, f64))| {
+        let device = |(at, (speed, latency, link, jitter)): (usize, &Board)| {
             format!(
                 r#"(name: "d{at}", speed: "{speed}MFLOP/s", memory: "1GB", latency: {latency},
                    bandwidth: "{link}", jitter: {jitter:?}),"#
@@ -187,8 +170,8 @@ impl Case {
         Draft::parse(&topology("small-fleet"), text).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Every choice there is: each layer with the supervisor, or in every code on every set of devices; every
-    /// run of layers whole on every set.
+    /// Every choice there is: each layer with the supervisor, or in every code, split either way, on every set
+    /// of devices; every run of layers whole on every set.
     fn choices(&self) -> Vec<Vec<Part>> {
         let layers = self.layers();
         let mut ways: Vec<Vec<Vec<Part>>> = vec![vec![Vec::new()]];
@@ -220,12 +203,15 @@ impl Case {
                 (n, k) => CodeFile::Mds { n, k },
             };
             if layers.len() == 1 {
-                let coded = (1..=n - self.tolerate).map(code);
-                ways.extend(coded.map(|code| Way::Coded { code, on: on.clone() }));
                 let copies = self.tolerate + 1;
-                if self.tolerate > 0 && n > copies && n.is_multiple_of(copies) {
-                    let code = CodeFile::Replication { n, k: n / copies };
-                    ways.push(Way::Coded { code, on });
+                let has_copies = self.tolerate > 0 && n > copies && n.is_multiple_of(copies);
+                let pieces = has_copies.then(|| CodeFile::Replication { n, k: n / copies });
+                for code in (1..=n - self.tolerate).map(code).chain(pieces) {
+                    let of = |split| Way::Coded { code, split, on: on.clone() };
+                    ways.push(of(SplitFile::Output));
+                    // A single strip is the whole map.
+                    let strips = layers[0].starts_with("conv") && code.size().1 > 1;
+                    ways.extend(strips.then(|| of(SplitFile::Spatial)));
                 }
             }
         }
@@ -245,10 +231,11 @@ fn subsets(devices: usize) -> impl Iterator<Item = Vec<DeviceId>> {
 
 /// The latencies of a choice that is run, in milliseconds, ascending; none if some request is lost.
 fn run(draft: &Draft, parts: &[Part], requests: usize, seed: u64) -> Vec<f64> {
-    let Ok(plan) = draft.plan(parts) else { return Vec::new() };
+    let Ok(mut plan) = draft.plan(parts) else { return Vec::new() };
+    plan.numerics = Numerics::Skip;
     let setup = Setup::new(Arc::new(plan), requests, Seed(seed)).expect("the model runs");
     let mut latencies = Vec::new();
-    for record in &setup.rehearse().expect("it runs") {
+    for record in &simulate(&setup) {
         if let Event::Answered { latency, .. } = &record.event {
             latencies.push(latency.as_millis());
         }
@@ -274,7 +261,12 @@ fn shown(parts: &[Part]) -> String {
         let way = match way {
             Way::Local => "local".to_owned(),
             Way::Whole { on } => format!("whole on{}", numbers(on)),
-            Way::Coded { code, on } => format!("{code} on{}", numbers(on)),
+            Way::Coded { code, split: SplitFile::Output, on } => {
+                format!("{code} on{}", numbers(on))
+            }
+            Way::Coded { code, split: SplitFile::Spatial, on } => {
+                format!("{code} in strips on{}", numbers(on))
+            }
         };
         format!("{}: {way}", layers.join(".."))
     };

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::model::strips::Strips;
+use crate::plan::topology::SplitFile;
 use crate::plan::{CodeFile, Draft, Part, Problems, StepWork, Way};
 use crate::units::{Bytes, DeviceId, Flops, Span};
 
@@ -23,6 +25,8 @@ pub(super) struct LayerFacts {
     place: usize,
     /// Of each group.
     pub(super) rows: usize,
+    /// Of a convolution's map, where it can be cut in strips; 0 if it is none.
+    pub(super) positions: usize,
     pub(super) work: Flops,
     pub(super) weights: Bytes,
     input: Bytes,
@@ -43,8 +47,22 @@ struct Between {
 struct Cost {
     /// However the layer is split.
     fixed: Span,
+    /// To be sent its input.
+    input: Span,
     /// Undivided.
-    divided: Span,
+    rest: Span,
+}
+
+impl Cost {
+    /// For a k-th of the layer. A strip's input is a k-th too, but for its halo.
+    fn of_a_piece(&self, k: usize, split: SplitFile) -> Span {
+        let Self { fixed, input, rest } = *self;
+        let part = 1.0 / k as f64;
+        match split {
+            SplitFile::Output => fixed + input + rest * part,
+            SplitFile::Spatial => fixed + (input + rest) * part,
+        }
+    }
 }
 
 /// A run of layers as one task.
@@ -62,7 +80,11 @@ impl Fleet {
     /// # Errors
     /// If there is none: the model cannot be cut at its layers.
     pub(super) fn new(draft: &Draft) -> Result<Self, Problems> {
-        let way = Way::Coded { code: CodeFile::Uncoded { k: 1 }, on: vec![DeviceId(0)] };
+        let way = Way::Coded {
+            code: CodeFile::Uncoded { k: 1 },
+            split: SplitFile::Output,
+            on: vec![DeviceId(0)],
+        };
         let names = draft.network().layers.iter().map(|layer| layer.name.clone());
         let names: Vec<String> = names.collect();
         let plan = draft.sketch(&[Part { layers: names.clone(), way }])?;
@@ -84,6 +106,7 @@ impl Fleet {
                 name: stage.name.clone(),
                 place,
                 rows: op.rows,
+                positions: Strips::positions(op).unwrap_or(0),
                 work: stage.undivided_work(),
                 weights: stage.share_bytes(0),
                 input: stage.input_bytes,
@@ -99,13 +122,15 @@ impl Fleet {
     }
 
     /// The devices of a pool, those first that are done first with a k-th of a layer when nothing goes wrong.
-    pub(super) fn order_for(&self, layer: usize, k: usize, pool: &[DeviceId]) -> Vec<DeviceId> {
+    pub(super) fn order_for(
+        &self,
+        layer: usize,
+        k: usize,
+        split: SplitFile,
+        pool: &[DeviceId],
+    ) -> Vec<DeviceId> {
         let mut order = pool.to_vec();
-        let time = |device: &DeviceId| {
-            let Cost { fixed, divided } = &self.costs[layer][device.0];
-            *fixed + *divided * (1.0 / k as f64)
-        };
-        order.sort_by_key(time);
+        order.sort_by_key(|device| self.costs[layer][device.0].of_a_piece(k, split));
         order
     }
 
@@ -113,7 +138,7 @@ impl Fleet {
     pub(super) fn ranked(&self) -> Vec<DeviceId> {
         let mut order: Vec<DeviceId> = (0..self.devices).map(DeviceId).collect();
         let time = |device: &DeviceId| {
-            let of = |costs: &Vec<Cost>| costs[device.0].fixed + costs[device.0].divided;
+            let of = |costs: &Vec<Cost>| costs[device.0].of_a_piece(1, SplitFile::Output);
             self.costs.iter().fold(Span::ZERO, |sum, costs| sum + of(costs))
         };
         order.sort_by_key(time);
@@ -150,9 +175,10 @@ impl Fleet {
 fn costs(draft: &Draft, layer: &LayerFacts) -> Vec<Cost> {
     let cost = |device: &crate::plan::Device| {
         let latency = device.latency.middle() + device.reply_latency.middle();
-        let fixed = latency + device.bandwidth.time_for(layer.input);
+        let input = device.bandwidth.time_for(layer.input);
         let computes = device.machine.time_for(layer.work, layer.weights + layer.result);
-        Cost { fixed, divided: computes + device.bandwidth.time_for(layer.result) }
+        let rest = computes + device.bandwidth.time_for(layer.result);
+        Cost { fixed: latency, input, rest }
     };
     draft.devices().iter().map(cost).collect()
 }

@@ -8,12 +8,24 @@ use super::draws::DRAWS;
 use super::offer::Offer;
 use crate::plan::Part;
 use crate::units::{Bytes, DeviceId};
+use crate::view::advice::Measured;
 
 /// What is wished to be small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aim {
     Mean,
     P99,
+}
+
+impl Aim {
+    /// Of what was measured, in milliseconds; infinite if a request was lost.
+    pub(super) fn of(self, measured: &Measured) -> f64 {
+        match self {
+            _ if measured.answered < 1.0 => f64::INFINITY,
+            Self::Mean => measured.mean_ms,
+            Self::P99 => measured.p99_ms,
+        }
+    }
 }
 
 /// Offers, one after the other, for all layers.

@@ -1,7 +1,9 @@
 //! Classes of choices and what they are called, and what is said of the one that is proposed.
 
+use super::Aim;
+use super::choose::Way;
 use super::offer::{Kind, Offer};
-use super::{Aim, Way, of};
+use crate::plan::topology::SplitFile;
 use crate::plan::{Draft, Part, Way as Run};
 use crate::units::DeviceId;
 use crate::view::advice::StageAdvice;
@@ -78,9 +80,12 @@ pub(super) fn stages(draft: &Draft, parts: &[Part], offers: &[Offer]) -> Vec<Sta
             Run::Local => ("with the supervisor".to_owned(), Vec::new()),
             Run::Whole { on } if on.len() == 1 => ("whole".to_owned(), names(on)),
             Run::Whole { on } => (format!("whole, {} copies", on.len()), names(on)),
-            Run::Coded { code, on } => {
+            Run::Coded { code, split, on } => {
                 let name = code.code().map_or_else(|_| code.to_string(), |code| code.name());
-                (name, names(on))
+                match split {
+                    SplitFile::Output => (name, names(on)),
+                    SplitFile::Spatial => (format!("{name} in strips"), names(on)),
+                }
             }
         };
         let expected_ms =
@@ -135,7 +140,7 @@ pub(super) fn verdict(ways: &[Way], proposed: usize, aim: Aim) -> String {
 }
 
 fn score(way: &Way, aim: Aim) -> f64 {
-    of(aim, &way.told.measured)
+    aim.of(&way.told.measured)
 }
 
 /// What a choice without a code does, in words that go into a sentence.

@@ -186,7 +186,7 @@ fn draft(args: &AdviseArgs) -> anyhow::Result<Draft> {
     if enough <= FIRST {
         return Ok(draft);
     }
-    Ok(Draft::parse(&path, fleet.topology(&model, devices, args.requests, enough))?)
+    Ok(draft.reworded(fleet.topology(&model, devices, args.requests, enough))?)
 }
 
 /// A deadline that most models keep.

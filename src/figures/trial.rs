@@ -12,8 +12,8 @@ use crate::drive::{Clock, Setup};
 use crate::event::{Event, Record};
 use crate::fault::{FaultKind, Slow};
 use crate::maths::chance::{Purpose, Seed};
-use crate::plan::{Fault, Plan, Trigger};
-use crate::units::{DeviceId, Time};
+use crate::plan::{Fault, Plan};
+use crate::units::DeviceId;
 
 /// The requests of a run that were answered, and how many were not.
 pub(super) struct Ran {
@@ -48,40 +48,17 @@ impl Scope {
 /// The device of that name is gone from the start.
 pub(super) fn dead(plan: &Plan, name: &str) -> anyhow::Result<Fault> {
     let device = plan.device(name).ok_or_else(|| anyhow::anyhow!("no device {name}"))?;
-    let who = vec![device].into();
-    Ok(Fault {
-        trigger: Trigger::At(Time::ZERO),
-        who,
-        what: FaultKind::Crash,
-        lasts: None,
-        from: None,
-        until: None,
-    })
+    Ok(Fault::from_the_start(vec![device], FaultKind::Crash))
 }
 
 /// Every device, from the start: this.
 pub(super) fn everywhere(plan: &Plan, what: FaultKind) -> Fault {
-    let who: Vec<DeviceId> = (0..plan.devices.len()).map(DeviceId).collect();
-    Fault {
-        trigger: Trigger::At(Time::ZERO),
-        who: who.into(),
-        what,
-        lasts: None,
-        from: None,
-        until: None,
-    }
+    Fault::from_the_start((0..plan.devices.len()).map(DeviceId).collect(), what)
 }
 
 /// A device takes so many times as long for everything.
 pub(super) fn slow(device: usize, by: f64) -> Fault {
-    Fault {
-        trigger: Trigger::At(Time::ZERO),
-        who: vec![DeviceId(device)].into(),
-        what: FaultKind::Slow(Slow { by }),
-        lasts: None,
-        from: None,
-        until: None,
-    }
+    Fault::from_the_start(vec![DeviceId(device)], FaultKind::Slow(Slow { by }))
 }
 
 pub(super) fn simulate(setup: &Setup) -> anyhow::Result<Ran> {

@@ -1,7 +1,7 @@
 //! A run of nodes executed whole by tract: what lies between coded layers, and function stages.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tract_onnx::tract_core::ops::cast::cast;
 use tract_onnx::tract_core::ops::konst::Const;
@@ -25,8 +25,13 @@ pub struct Segment {
     pub weight_bytes: Bytes,
     pub result_bytes: Bytes,
     pub result_shapes: Vec<Vec<usize>>,
-    plan: Arc<TypedRunnableModel>,
+    /// As it was cut out, until it is run.
+    graph: Arc<TypedModel>,
+    ready: Arc<OnceLock<Ready>>,
 }
+
+/// What runs, or why nothing does.
+type Ready = Result<Arc<TypedRunnableModel>, Unusable>;
 
 impl Segment {
     /// Cuts `nodes` (topologically ordered) out of the graph; constants come along.
@@ -90,28 +95,47 @@ impl Segment {
         }
         part.select_output_outlets(&ends)?;
         pool::replace(&mut part)?;
-        let plan = part.into_optimized()?.into_runnable()?;
         Ok(Self {
             name: name.to_owned(),
             work: Flops(work),
             weight_bytes: Bytes(weight_bytes),
             result_bytes: Bytes(result_bytes),
             result_shapes,
-            plan,
+            graph: Arc::new(part),
+            ready: Arc::default(),
         })
+    }
+
+    /// Makes it ready to run, once; that packs its weights, so who looks at costs alone goes without.
+    ///
+    /// # Errors
+    /// If it cannot be run.
+    pub fn prepare(&self) -> Result<(), Unusable> {
+        self.ready().map(|_| ())
+    }
+
+    fn ready(&self) -> Ready {
+        let make = || {
+            let context = || format!("\"{}\" cannot be run by itself", self.name);
+            let graph = self.graph.as_ref().clone();
+            guarded(|| graph.into_optimized()?.into_runnable())
+                .map_err(|said| Unusable(format!("{}: {said}", context())))?
+                .map_err(|error| Unusable::because(&context(), &error))
+        };
+        self.ready.get_or_init(make).clone()
     }
 
     /// The outputs for these inputs, in the order they were cut.
     pub fn run(&self, inputs: &[maths::Tensor]) -> Result<Vec<maths::Tensor>, Unusable> {
+        let ready = self.ready()?;
         let value = |x: &maths::Tensor| -> TractResult<TValue> {
             let plain = x.as_standard_layout();
             let numbers = plain.as_slice().context("standard layout")?;
             Ok(Tensor::from_shape(x.shape(), numbers)?.into())
         };
-        let results =
-            guarded(|| self.plan.run(inputs.iter().map(value).collect::<TractResult<_>>()?))
-                .map_err(|said| Unusable(format!("\"{}\" failed: {said}", self.name)))?
-                .map_err(|error| Unusable::because(&format!("\"{}\" failed", self.name), &error))?;
+        let results = guarded(|| ready.run(inputs.iter().map(value).collect::<TractResult<_>>()?))
+            .map_err(|said| Unusable(format!("\"{}\" failed: {said}", self.name)))?
+            .map_err(|error| Unusable::because(&format!("\"{}\" failed", self.name), &error))?;
         let plain = |value: TValue| value.into_tensor().into_plain_array::<f32>();
         let results: TractResult<Vec<_>> = results.into_iter().map(plain).collect();
         results.map(|arrays| arrays.into_iter().map(maths::Tensor::from).collect()).map_err(

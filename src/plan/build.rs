@@ -10,12 +10,15 @@ use super::topology::{
     ArchitectureFile, DeviceFile, InputsFile, MachineFile, ModelFile, NumericsFile, RunFile,
     TopologyFile,
 };
-use super::{Arrivals, Device, Input, Machine, Numerics, Plan, Policy, inputs, policy, stages};
+use super::{
+    Arrivals, Device, Input, Machine, Numerics, Plan, Policy, StageWork, StepWork, inputs, policy,
+    stages,
+};
 use crate::code::Code;
 use crate::maths::chance::Seed;
 use crate::maths::delay::{Delay, WrittenDelay};
 use crate::model::synthetic::Architecture;
-use crate::model::{Network, Unusable, Whole};
+use crate::model::{Network, Segment, Unusable, Whole};
 use crate::units::{DeviceId, Span};
 
 impl Plan {
@@ -49,9 +52,25 @@ impl Plan {
 
     fn from_file(source: &Source, file: &TopologyFile) -> Result<Self, Problems> {
         let mut problems = Vec::new();
-        let ground = Ground::new(source, file, &mut problems);
+        let ground = Ground::new(source, file, None, &mut problems);
         let plan = ground.and_then(|ground| ground.build(source, file, &mut problems));
+        let unusable = plan.as_ref().and_then(|plan| plan.prepare().err());
+        problems.extend(unusable.map(|unusable| stages::cannot_be_cut(source, unusable)));
         source.verdict(plan, problems)
+    }
+
+    /// Makes ready what is run in one piece. A plan that is read has been; one of a [`Draft`](super::Draft)
+    /// is when it first runs.
+    fn prepare(&self) -> Result<(), Unusable> {
+        let local = self.steps.iter().filter_map(|step| match &step.work {
+            StepWork::Local(segment) => Some(segment),
+            StepWork::Stage(_) => None,
+        });
+        let whole = self.stages.iter().filter_map(|stage| match &stage.work {
+            StageWork::Function(segment) => Some(segment),
+            StageWork::Layer(_) => None,
+        });
+        local.chain(whole).try_for_each(Segment::prepare)
     }
 }
 
@@ -69,10 +88,12 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    /// Collects the file's problems; gives the ground only if it got as far as one.
+    /// Collects the file's problems; gives the ground only if it got as far as one. The model and its inputs
+    /// are those of `known`, or read.
     pub(super) fn new(
         source: &Source,
         file: &TopologyFile,
+        known: Option<&Self>,
         problems: &mut Vec<Problem>,
     ) -> Option<Self> {
         let supervisor = machine(source, &file.supervisor, problems);
@@ -87,22 +108,9 @@ impl Ground {
                 "ask for at least 1",
             ));
         }
-        let network = match network(source, &file.model) {
-            Ok(network) => Arc::new(network),
-            Err(why) => {
-                let fix = "kofn runs feed-forward ONNX models; check the file, or export it again";
-                problems.push(source.problem(&[To::Field("model")], why, fix));
-                return None;
-            }
-        };
-        let inputs = inputs::load(source, &file.inputs, &network, problems);
-        let whole = match whole(&network, &inputs) {
-            Ok(whole) => Arc::new(whole),
-            Err(why) => {
-                let fix = "the model cannot be run even in one piece; export it again";
-                problems.push(source.problem(&[To::Field("model")], why.0, fix));
-                return None;
-            }
+        let (network, inputs, whole) = match known {
+            Some(known) => (known.network.clone(), known.inputs.clone(), known.whole.clone()),
+            None => model(source, file, problems)?,
         };
         Some(Self { network, supervisor, devices, policy, arrivals, inputs, whole })
     }
@@ -137,6 +145,31 @@ impl Ground {
             inputs,
             classes: classes(&file.inputs),
         })
+    }
+}
+
+/// The model, what it is asked, and all of it in one piece.
+fn model(
+    source: &Source,
+    file: &TopologyFile,
+    problems: &mut Vec<Problem>,
+) -> Option<(Arc<Network>, Vec<Input>, Arc<Whole>)> {
+    let network = match network(source, &file.model) {
+        Ok(network) => Arc::new(network),
+        Err(why) => {
+            let fix = "kofn runs feed-forward ONNX models; check the file, or export it again";
+            problems.push(source.problem(&[To::Field("model")], why, fix));
+            return None;
+        }
+    };
+    let inputs = inputs::load(source, &file.inputs, &network, problems);
+    match whole(&network, &inputs) {
+        Ok(whole) => Some((network, inputs, Arc::new(whole))),
+        Err(why) => {
+            let fix = "the model cannot be run even in one piece; export it again";
+            problems.push(source.problem(&[To::Field("model")], why.0, fix));
+            None
+        }
     }
 }
 

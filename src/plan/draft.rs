@@ -6,10 +6,9 @@ use std::path::{Component, Path, PathBuf};
 
 use super::build::Ground;
 use super::source::{Problems, Source, To};
-use super::topology::TopologyFile;
+use super::topology::{SplitFile, TopologyFile};
 use super::{CodeFile, Device, Input, Machine, Plan, Policy};
-use crate::maths::Tensor;
-use crate::model::{Network, Unusable};
+use crate::model::Network;
 use crate::units::{Bytes, DeviceId, Span};
 
 /// A topology without its coding.
@@ -33,7 +32,7 @@ pub enum Way {
     /// By the supervisor.
     Local,
     /// Split over devices, a share each.
-    Coded { code: CodeFile, on: Vec<DeviceId> },
+    Coded { code: CodeFile, split: SplitFile, on: Vec<DeviceId> },
     /// By one device; each of them is a replica.
     Whole { on: Vec<DeviceId> },
 }
@@ -45,7 +44,7 @@ impl Draft {
     /// Everything else that is wrong with it.
     pub fn read(path: &Path) -> Result<Self, Problems> {
         let (source, file) = Source::read::<TopologyFile>(path)?;
-        Self::of(source, &file)
+        Self::of(source, &file, None)
     }
 
     /// Like [`Self::read`], from text that could stand at `path`.
@@ -54,16 +53,25 @@ impl Draft {
     /// Like [`Self::read`].
     pub fn parse(path: &Path, text: String) -> Result<Self, Problems> {
         let (source, file) = Source::parse::<TopologyFile>(path, text)?;
-        Self::of(source, &file)
+        Self::of(source, &file, None)
     }
 
-    fn of(source: Source, file: &TopologyFile) -> Result<Self, Problems> {
+    fn of(source: Source, file: &TopologyFile, known: Option<&Ground>) -> Result<Self, Problems> {
         let mut problems = Vec::new();
-        let ground = Ground::new(&source, file, &mut problems);
+        let ground = Ground::new(&source, file, known, &mut problems);
         let mut ground = source.verdict(ground, problems)?;
         // It is planned for times, which do not hang on what is asked.
         ground.inputs.truncate(1);
         Ok(Self { source, ground, requests: file.requests })
+    }
+
+    /// The same model and its input, in a topology that says something else about all the rest.
+    ///
+    /// # Errors
+    /// Like [`Self::read`].
+    pub fn reworded(&self, text: String) -> Result<Self, Problems> {
+        let (source, file) = Source::parse::<TopologyFile>(self.source.path(), text)?;
+        Self::of(source, &file, Some(&self.ground))
     }
 
     pub fn network(&self) -> &Network {
@@ -85,14 +93,6 @@ impl Draft {
     /// The first of the topology's inputs.
     pub fn input(&self) -> &Input {
         self.ground.inputs.first().expect("a set of inputs is not empty")
-    }
-
-    /// What the whole model makes of it.
-    ///
-    /// # Errors
-    /// If the model fails on it.
-    pub fn truth(&self) -> Result<Vec<Tensor>, Unusable> {
-        self.ground.whole.run(&self.input().tensors)
     }
 
     /// How many requests a run sends if nobody says otherwise.
@@ -178,20 +178,26 @@ impl Draft {
         let deadline = deadline.map_or(String::new(), |place| {
             format!(", deadline: {}", &self.source.whole_text()[place])
         });
-        let coding = match most {
-            Some(Way::Coded { code, on }) => {
-                format!("(code: {code}, on: {}{deadline})", self.names(on))
-            }
-            _ => format!("(code: Uncoded(k: 1), on: {}{deadline})", self.names(&[DeviceId(0)])),
+        let (code, split, on) = match most {
+            Some(Way::Coded { code, split, on }) => (*code, *split, &on[..]),
+            _ => (CodeFile::Uncoded { k: 1 }, SplitFile::Output, &[DeviceId(0)][..]),
         };
+        // What is split as the file would have it anyway need not say so.
+        let differs = |from: SplitFile, split: SplitFile| match split == from {
+            true => String::new(),
+            false => format!(", split: {split:?}"),
+        };
+        let (said, names) = (differs(SplitFile::default(), split), self.names(on));
+        let coding = format!("(code: {code}{said}, on: {names}{deadline})");
         let others = ways.iter().filter(|(way, _)| Some(*way) != most);
         let stages = others.map(|(way, layers)| match way {
             Way::Local => format!("(layers: {layers:?}, run: Local)"),
             Way::Whole { on } => {
                 format!("(layers: {layers:?}, run: Whole, on: {})", self.names(on))
             }
-            Way::Coded { code, on } => {
-                format!("(layers: {layers:?}, code: {code}, on: {})", self.names(on))
+            Way::Coded { code, split: own, on } => {
+                let said = differs(split, *own);
+                format!("(layers: {layers:?}, code: {code}{said}, on: {})", self.names(on))
             }
         });
         (coding, stages.collect())

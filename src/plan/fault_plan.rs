@@ -10,7 +10,7 @@ use super::source::{Problem, Problems, Source, To};
 use super::trigger::{Trigger, TriggerFile, Who};
 use crate::fault::FaultKind;
 use crate::maths::delay::Refusal;
-use crate::units::{Span, Time};
+use crate::units::{DeviceId, Span, Time};
 
 /// A whole file.
 #[derive(Clone, Debug, Deserialize)]
@@ -70,6 +70,14 @@ pub struct Fault {
     pub from: Option<Time>,
     /// From when on it strikes no more, and is over if it is in force.
     pub until: Option<Time>,
+}
+
+impl Fault {
+    /// It strikes at once, and is for good.
+    pub fn from_the_start(who: Vec<DeviceId>, what: FaultKind) -> Self {
+        let (trigger, who) = (Trigger::At(Time::ZERO), who.into());
+        Self { trigger, who, what, lasts: None, from: None, until: None }
+    }
 }
 
 impl FaultPlan {

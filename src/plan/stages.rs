@@ -4,7 +4,6 @@ mod split;
 mod whole;
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::batch::Batch;
@@ -12,12 +11,12 @@ use super::build::{called, code};
 use super::codes::CodeFile;
 use super::source::{Problem, Source, To};
 use super::topology::{RunFile, SplitFile, StageFile, TopologyFile, VerifyFile};
-use super::{Device, Stage, StageWork, Step, StepWork, Verify};
+use super::{Device, Stage, StageWork, Step, StepWork, Verify, held_bytes};
 use crate::code::{Code, tolerance, worst_condition};
 use crate::maths::delay::Delay;
 use crate::model::cut::{Mark, PieceKind};
-use crate::model::{Layer, Network};
-use crate::units::{Bytes, DeviceId, Span, StageId};
+use crate::model::{Layer, Network, Unusable};
+use crate::units::{DeviceId, Span, StageId};
 
 /// What the topology's coding comes to.
 pub(super) struct Assigned {
@@ -63,9 +62,7 @@ pub(super) fn assign(
     let pieces = match network.cut(&marks) {
         Ok(pieces) => pieces,
         Err(unusable) => {
-            let fix = "leave the layer local, or cut elsewhere";
-            let problem = assigner.source.problem(&[To::Field("model")], unusable.0, fix);
-            assigner.problems.push(problem);
+            assigner.problems.push(cannot_be_cut(source, unusable));
             return None;
         }
     };
@@ -116,6 +113,12 @@ pub(super) fn assign(
     assigner.check_deadlines(&stages, &origins);
     assigner.check_memory(&stages);
     Some(Assigned { stages, steps, outputs: pieces.outputs, locals: assigner.locals })
+}
+
+/// A part of the model that cannot be run by itself.
+pub(super) fn cannot_be_cut(source: &Source, unusable: Unusable) -> Problem {
+    let fix = "leave the layer local, or cut elsewhere";
+    source.problem(&[To::Field("model")], unusable.0, fix)
 }
 
 fn stage(
@@ -358,7 +361,7 @@ impl Assigner<'_> {
 
     /// One problem for each entry of `devices`, however many devices it stands for.
     fn check_memory(&mut self, stages: &[Stage]) {
-        let held = held_by_each(stages, self.devices.len());
+        let held = held_bytes(stages, self.devices.len());
         let mut id = 0;
         for (at, entry) in self.file.devices.iter().enumerate() {
             let count = entry.count.unwrap_or(1).min(self.devices.len());
@@ -377,23 +380,4 @@ impl Assigner<'_> {
             }
         }
     }
-}
-
-/// The weights that each of so many devices holds: what [`Stage::held_bytes`] says of one.
-fn held_by_each(stages: &[Stage], devices: usize) -> Vec<Bytes> {
-    let mut held = vec![Bytes(0); devices];
-    for stage in stages {
-        let mut own = vec![Bytes(0); devices];
-        let rest_on_the_same =
-            matches!(&stage.work, StageWork::Layer(layer) if layer.strips().is_some());
-        for (share, with) in stage.holders.iter().enumerate() {
-            let size = stage.share_bytes(share);
-            for DeviceId(device) in with.iter().copied().collect::<BTreeSet<_>>() {
-                let one = own[device];
-                own[device] = if rest_on_the_same { one.max(size) } else { one + size };
-            }
-        }
-        held.iter_mut().zip(own).for_each(|(held, own)| *held = *held + own);
-    }
-    held
 }

@@ -14,7 +14,7 @@ use super::laws::Laws;
 use crate::drive::{Clock, Setup};
 use crate::maths::chance::{Purpose, Seed};
 use crate::plan::{Plan, Stage, StageWork, Verify};
-use crate::units::{Bytes, DeviceId, Span};
+use crate::units::{DeviceId, Span};
 
 /// Where the misfortune of a topology is drawn.
 #[derive(Clone, Debug)]
@@ -145,10 +145,8 @@ fn in_units(span: Span, unit: Span) -> usize {
 /// The longest that a device may have to wait for its shares: until it is believed not to have them,
 /// and while they are on their way.
 fn deployment(plan: &Plan) -> Span {
-    let shares =
-        |device: DeviceId| Bytes(plan.stages.iter().map(|stage| stage.held_bytes(device).0).sum());
-    let devices = plan.devices.iter().enumerate();
-    let ways = devices.map(|(id, device)| device.bandwidth.time_for(shares(DeviceId(id))) * 2.0);
+    let held = plan.devices.iter().zip(plan.held_bytes());
+    let ways = held.map(|(device, held)| device.bandwidth.time_for(held) * 2.0);
     let deadline = plan.stages.iter().map(|stage| stage.deadline).max();
     ways.max().unwrap_or_default() + deadline.unwrap_or_default()
 }

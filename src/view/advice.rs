@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::text::table;
+use super::text::{shortened, table};
 
 /// What is proposed, beside its rivals.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -108,7 +108,7 @@ impl Advice {
     fn stage_table(&self) -> String {
         let rows = self.stages.iter().map(|stage| {
             vec![
-                shortened(&stage.layers),
+                shortened(&stage.layers, MOST_NAMED),
                 stage.how.clone(),
                 format!("{:.2}", stage.expected_ms),
                 stage.devices.join(" "),
@@ -118,14 +118,5 @@ impl Advice {
     }
 }
 
-/// Layers that follow each other: all of them, or the first and the last.
-fn shortened(layers: &[String]) -> String {
-    match layers {
-        [first, .., last] if layers.len() > MOST_NAMED => {
-            format!("{first} … {last} ({})", layers.len())
-        }
-        layers => layers.join(" "),
-    }
-}
-
+/// More layers than these are not named one by one.
 const MOST_NAMED: usize = 5;

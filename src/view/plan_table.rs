@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::splits::{SplitView, split_table, split_views};
-use super::text::table;
-use crate::plan::{Batch, CodedLayer, Plan, Stage, StageWork, StepWork, Verify};
+use super::text::{shortened, table};
+use crate::plan::{Batch, CodedLayer, Device, Plan, Stage, StageWork, StepWork, Verify};
 use crate::units::{Bytes, DeviceId, Flops};
 
 /// What `kofn plan` says, as data.
@@ -71,7 +71,7 @@ impl PlanView {
             model: plan.network.name.clone(),
             stages: plan.stages.iter().map(|stage| stage_view(plan, stage)).collect(),
             splits: plan.stages.iter().flat_map(split_views).collect(),
-            devices: (0..plan.devices.len()).map(|id| device_view(plan, DeviceId(id))).collect(),
+            devices: device_views(plan),
             local: local
                 .map(|(layer, why)| LocalView { layer: layer.clone(), why: why.clone() })
                 .collect(),
@@ -116,7 +116,7 @@ impl PlanView {
                 stage.share_work.to_string(),
                 stage.share_weights.to_string(),
                 stage.traffic.to_string(),
-                format!("{}{spares}", first.join(" ")),
+                format!("{}{spares}", shortened(&first, MOST_NAMED)),
             ]
         });
         let heads = [
@@ -273,29 +273,32 @@ fn amplification(plan: &Plan, stage: &Stage) -> Option<String> {
     })
 }
 
+/// More holders than these are not named one by one.
+const MOST_NAMED: usize = 32;
+
 /// `f32` has seven digits; three of them are worth a word.
 const WORTH_A_NOTE: f64 = 1e3;
 
-fn device_view(plan: &Plan, device: DeviceId) -> DeviceView {
-    let mut view = DeviceView {
-        name: plan.devices[device.0].name.clone(),
+/// All devices, in one walk over all shares: a fleet may have thousands of either.
+fn device_views(plan: &Plan) -> Vec<DeviceView> {
+    let held = plan.devices.iter().zip(plan.held_bytes());
+    let bare = |(device, weights): (&Device, Bytes)| DeviceView {
+        name: device.name.clone(),
         shares: 0,
-        weights: Bytes(0),
+        weights,
         work: Flops(0),
         traffic: Bytes(0),
     };
+    let mut views: Vec<DeviceView> = held.map(bare).collect();
     for stage in &plan.stages {
-        view.weights = view.weights + stage.held_bytes(device);
-        let shares = stage.holders.iter().enumerate();
-        for (share, holders) in shares.filter(|(_, holders)| holders.contains(&device)) {
-            view.shares += 1;
-            if holders[0] == device {
-                let Flops(work) = stage.share_work(share);
-                view.work = view.work + Flops(work / stage.requests_a_round() as u64);
-                let traffic = stage.task_bytes(share) + stage.reply_bytes(share);
-                view.traffic = view.traffic + a_request(traffic, stage);
-            }
+        for (share, holders) in stage.holders.iter().enumerate() {
+            holders.iter().for_each(|holder| views[holder.0].shares += 1);
+            let first = &mut views[holders[0].0];
+            let Flops(work) = stage.share_work(share);
+            first.work = first.work + Flops(work / stage.requests_a_round() as u64);
+            let traffic = stage.task_bytes(share) + stage.reply_bytes(share);
+            first.traffic = first.traffic + a_request(traffic, stage);
         }
     }
-    view
+    views
 }

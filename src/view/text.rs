@@ -58,6 +58,16 @@ fn summary(report: &Report) -> String {
     lines.join("\n")
 }
 
+/// Names that follow each other: all of them, or of more than so many the first and the last.
+pub(super) fn shortened(names: &[impl AsRef<str>], most: usize) -> String {
+    match names {
+        [first, .., last] if names.len() > most => {
+            format!("{} … {} ({})", first.as_ref(), last.as_ref(), names.len())
+        }
+        names => names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(" "),
+    }
+}
+
 /// A table without frames whose columns from the second on are aligned to the right.
 pub(crate) fn table(
     heads: &[&str],

@@ -9,8 +9,8 @@ use kofn::drive::{Clock, Setup, Trace};
 use kofn::event::Event;
 use kofn::fault::FaultKind;
 use kofn::maths::chance::Seed;
-use kofn::plan::{Fault, FaultPlan, Plan, Trigger};
-use kofn::units::{DeviceId, RequestId, Time};
+use kofn::plan::{Fault, FaultPlan, Plan};
+use kofn::units::{DeviceId, RequestId};
 
 pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -41,15 +41,7 @@ pub(crate) fn simulate(setup: &Setup) -> Trace {
 
 /// A device that is gone from the start.
 pub(crate) fn dead_from_the_start(device: usize) -> Fault {
-    let who = vec![DeviceId(device)].into();
-    Fault {
-        trigger: Trigger::At(Time::ZERO),
-        who,
-        what: FaultKind::Crash,
-        lasts: None,
-        from: None,
-        until: None,
-    }
+    Fault::from_the_start(vec![DeviceId(device)], FaultKind::Crash)
 }
 
 /// For each answered request: its error, its class and the whole model's.
