@@ -64,7 +64,14 @@ impl Decoder {
 
     /// The shares whose results are used.
     pub fn used(&self) -> BTreeSet<usize> {
-        self.recipes.iter().flat_map(Recipe::reads).map(|place| place.share).collect()
+        let mut used: Vec<usize> = Vec::with_capacity(self.recipes.len());
+        for recipe in &self.recipes {
+            match recipe {
+                Recipe::Take(place) => used.push(place.share),
+                Recipe::Mix(_) => used.extend(recipe.reads().iter().map(|place| place.share)),
+            }
+        }
+        used.into_iter().collect()
     }
 
     /// How many blocks of one cell are read and added up.

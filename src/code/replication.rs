@@ -32,6 +32,10 @@ impl Code for Replication {
         self.shares() / self.sources() - 1
     }
 
+    fn plain(&self, share: usize) -> Option<usize> {
+        Some(share % self.sources())
+    }
+
     fn is_news(&self, share: usize, in_hand: &dyn Fn(usize) -> bool) -> bool {
         let k = self.sources();
         !(share % k..self.shares()).step_by(k).any(|copy| copy != share && in_hand(copy))

@@ -1,5 +1,7 @@
 //! What things cost in virtual time: the honest world of the topology, without misfortune.
 
+use std::ops::Index;
+
 use rand_distr::{Distribution, LogNormal};
 
 use crate::fault::{Cost, Way};
@@ -9,32 +11,59 @@ use crate::node::Job;
 use crate::plan::{Device, Machine, Plan};
 use crate::units::{Bandwidth, Bytes, DeviceId, Span, Time};
 
+/// What each device of a fleet is like: of thousands most are alike, and what is kept once stays in the caches.
+#[derive(Debug)]
+pub(super) struct Kinds<T> {
+    kinds: Vec<T>,
+    of: Vec<u32>,
+}
+
+impl<T: PartialEq> FromIterator<T> for Kinds<T> {
+    /// Those that are alike and follow each other are one.
+    fn from_iter<I: IntoIterator<Item = T>>(devices: I) -> Self {
+        let (mut kinds, mut of) = (Vec::new(), Vec::new());
+        for device in devices {
+            if kinds.last() != Some(&device) {
+                kinds.push(device);
+            }
+            of.push(kinds.len() as u32 - 1);
+        }
+        Self { kinds, of }
+    }
+}
+
+impl<T> Index<DeviceId> for Kinds<T> {
+    type Output = T;
+
+    fn index(&self, DeviceId(device): DeviceId) -> &T {
+        &self.kinds[self.of[device] as usize]
+    }
+}
+
 /// The links of the fleet: one a device, each way a pipe that carries one message at a time.
 #[derive(Debug)]
 pub(super) struct Links {
     seed: Seed,
-    pipes: Vec<[Pipe; 2]>,
+    links: Kinds<Link>,
+    /// When each device's pipe is free, by [`Way`].
+    free: [Vec<Time>; 2],
 }
 
-/// All that a message needs to know of its way, side by side: a fleet of thousands is larger than caches.
-#[derive(Debug)]
-struct Pipe {
-    free: Time,
+#[derive(Debug, PartialEq)]
+struct Link {
     bandwidth: Bandwidth,
-    latency: Delay,
+    /// By [`Way`].
+    latency: [Delay; 2],
 }
 
 impl Links {
     pub(super) fn new(seed: Seed, plan: &Plan) -> Self {
-        let pipes = |device: &Device| {
-            let pipe = |latency: &Delay| {
-                let (bandwidth, latency) = (device.bandwidth, latency.clone());
-                Pipe { free: Time::ZERO, bandwidth, latency }
-            };
-            // In the order of `Way`.
-            [pipe(&device.latency), pipe(&device.reply_latency)]
+        let link = |device: &Device| {
+            let latency = [device.latency.clone(), device.reply_latency.clone()];
+            Link { bandwidth: device.bandwidth, latency }
         };
-        Self { seed, pipes: plan.devices.iter().map(pipes).collect() }
+        let free = || vec![Time::ZERO; plan.devices.len()];
+        Self { seed, links: plan.devices.iter().map(link).collect(), free: [free(), free()] }
     }
 
     /// When a message sent now arrives: after those before it, its own transfer, and a latency.
@@ -45,14 +74,18 @@ impl Links {
         size: Bytes,
         identity: &[u64; 6],
     ) -> Time {
-        let Pipe { free, bandwidth, latency } = &mut self.pipes[device.0][way as usize];
+        let Link { bandwidth, latency } = &self.links[device];
+        let free = &mut self.free[way as usize][device.0];
         *free = (*free).max(now) + bandwidth.time_for(size);
-        if let Delay::Constant(span) = latency {
-            return *free + *span;
-        }
-        let [a, b, c, d, e, f] = *identity;
-        let ids = [device.0 as u64, way as u64, a, b, c, d, e, f];
-        *free + latency.draw(&mut self.seed.stream(Purpose::Latency, &ids))
+        let latency = match &latency[way as usize] {
+            Delay::Constant(span) => *span,
+            latency => {
+                let [a, b, c, d, e, f] = *identity;
+                let ids = [device.0 as u64, way as u64, a, b, c, d, e, f];
+                latency.draw(&mut self.seed.stream(Purpose::Latency, &ids))
+            }
+        };
+        *free + latency
     }
 }
 

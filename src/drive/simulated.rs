@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::Setup;
 use super::helm::{Leave, Rudder, obey};
-use super::physics::{Links, duration};
+use super::physics::{Kinds, Links, duration};
 use super::run::{Finished, Life, Pace, Run, Watch};
 use crate::fault::{Cost, Way};
 use crate::maths::Tensor;
@@ -75,7 +75,7 @@ fn keep_time(
 
 struct Virtual {
     /// Of the devices.
-    machines: Vec<Machine>,
+    machines: Kinds<Machine>,
     supervisor: Machine,
     seed: Seed,
     /// How many different ones are asked for.
@@ -138,7 +138,7 @@ impl Pace for Virtual {
 
     fn begin(&mut self, now: Time, life: Life, job: Job, cost: Cost) -> Option<Finished> {
         let (machine, who) = match life.node {
-            NodeId::Device(device) => (&self.machines[device.0], 1 + device.0 as u64),
+            NodeId::Device(device) => (&self.machines[device], 1 + device.0 as u64),
             NodeId::Client | NodeId::Supervisor | NodeId::Chaos => (&self.supervisor, 0),
         };
         let [a, b, c, d, e] = job.identity();

@@ -15,7 +15,8 @@ pub struct Device {
     id: DeviceId,
     /// How often it came up anew: tells what it says in this life from what is still on its way.
     life: u32,
-    shares: BTreeMap<(StageId, usize), Arc<Share>>,
+    /// By stage and share.
+    shares: Vec<Held>,
     waiting: VecDeque<(Ticket, Inputs)>,
     /// The job in hand.
     busy: Option<Ticket>,
@@ -24,6 +25,20 @@ pub struct Device {
     empty: bool,
     /// Whether it takes no more tasks.
     leaving: bool,
+}
+
+/// Small, for a fleet of thousands is larger than caches.
+#[derive(Debug)]
+struct Held {
+    stage: u32,
+    share: u32,
+    what: Arc<Share>,
+}
+
+impl Held {
+    fn at(&self) -> (u32, u32) {
+        (self.stage, self.share)
+    }
 }
 
 /// That the job in hand be done. Nobody wants the result of who is gone.
@@ -39,6 +54,11 @@ impl Drop for Wish {
 impl Device {
     /// A device that holds its shares already, as after deployment.
     pub fn deployed(id: DeviceId, shares: BTreeMap<(StageId, usize), Arc<Share>>) -> Self {
+        let held = |((stage, share), what): ((StageId, usize), Arc<Share>)| {
+            let (stage, share) = place(stage, share);
+            Held { stage, share, what }
+        };
+        let shares = shares.into_iter().map(held).collect();
         let (waiting, busy, wish) = (VecDeque::new(), None, Wish::default());
         Self { id, life: 0, shares, waiting, busy, wish, empty: false, leaving: false }
     }
@@ -67,15 +87,20 @@ impl Device {
 
     fn begin(&mut self, ticket: Ticket, inputs: Inputs, out: &mut Effects) {
         let Ticket { round, share, .. } = ticket;
-        match self.shares.get(&(round.stage, share)) {
-            Some(held) => {
+        match self.shares.binary_search_by_key(&place(round.stage, share), Held::at) {
+            Ok(at) => {
                 self.busy = Some(ticket);
                 let wanted = self.wish.0.anew();
                 let RoundId { request, stage } = round;
                 out.note(Event::Started { request, stage, share, device: self.id });
-                out.work(Job::Share { ticket, share: held.clone(), inputs, wanted });
+                out.work(Job::Share {
+                    ticket,
+                    share: self.shares[at].what.clone(),
+                    inputs,
+                    wanted,
+                });
             }
-            None => {
+            Err(_) => {
                 let why = "it does not hold that share".to_owned();
                 out.send(NodeId::Supervisor, Message::Reply(ticket, Err(why)));
             }
@@ -118,7 +143,14 @@ impl Device {
         let size = Share::bytes_held(shares.iter().map(|(_, _, share)| share.as_ref()));
         out.note(Event::Deployed { device: self.id, shares: shares.len(), size });
         self.empty = false;
-        self.shares.extend(shares.into_iter().map(|(stage, share, held)| ((stage, share), held)));
+        for (stage, share, what) in shares {
+            let (stage, share) = place(stage, share);
+            let held = Held { stage, share, what };
+            match self.shares.binary_search_by_key(&(stage, share), Held::at) {
+                Ok(at) => self.shares[at] = held,
+                Err(at) => self.shares.insert(at, held),
+            }
+        }
     }
 }
 
@@ -156,6 +188,11 @@ impl Node for Device {
         }
         self.take_next(out);
     }
+}
+
+/// Neither stages nor shares are counted in thousands of millions.
+fn place(StageId(stage): StageId, share: usize) -> (u32, u32) {
+    (stage as u32, share as u32)
 }
 
 /// After its first hello; the pause doubles, for shares may be long on their way …

@@ -79,7 +79,9 @@ impl Flags {
     }
 }
 
+/// In one piece of memory each: a fleet of thousands is larger than caches.
 #[derive(Debug)]
+#[repr(align(128))]
 struct Record {
     standing: Standing,
     /// It said goodbye.
