@@ -18,7 +18,7 @@
 //!                   │ gather       │  Reply  └─────────────────┘             Weather ── drops, lags,
 //!                   │ enough? ─────┼─ no ──► wait to the deadline, then ask      slows: between the
 //!                   │ decode       │         again or say "unrecoverable"        nodes, never in them
-//!                   │ local layers │ (bias, activation, pooling, attention)
+//!                   │ local layers │ (pooling, normalisation, attention)
 //!                   └──┬───────────┘
 //!                      ▼ next stage … ► answer ► Client compares it with the whole model's
 //!
@@ -30,8 +30,12 @@
 //! A layer `y = W x` is split into k blocks of output rows, the **sources**. A **code** (n, k) mixes
 //! their weights into n **shares**, one a device, before any request comes. Each device computes
 //! its share times x. As mixing commutes with the product, the results of any k shares (for an MDS
-//! code) mix back to the results of the sources; bias and activation follow after that. Nothing is
-//! decoded when the plain shares come first: their results are read where they lie.
+//! code) mix back to the results of the sources; bias, residual connection and ReLU follow as the output
+//! is put together (`model/passing.rs` finds them). Nothing is decoded when the plain shares come first:
+//! their results are read where they lie.
+//!
+//! A step begins as soon as its inputs are there, so the branches of a model are rounds beside each other
+//! (`node/supervisor/progress.rs`).
 //!
 //! A convolution is linear in its input too. If the topology says `split: Spatial`, the sources are strips
 //! of its input, which the supervisor mixes for every request, and every device holds all its weights;

@@ -19,6 +19,7 @@ mod pool;
 mod prelu;
 pub mod probe;
 mod segment;
+mod shifts;
 pub mod sketch;
 mod sound;
 pub mod strips;

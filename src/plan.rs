@@ -51,7 +51,7 @@ pub struct Plan {
     pub supervisor: Machine,
     pub devices: Vec<Device>,
     pub stages: Vec<Stage>,
-    /// What the supervisor does for a request, in order.
+    /// What the supervisor does for a request; none needs what a later one gives.
     pub steps: Vec<Step>,
     /// The wires that are the answer.
     pub outputs: Vec<usize>,

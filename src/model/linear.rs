@@ -12,7 +12,7 @@ use ndarray::{ArcArray, ArrayViewD, IxDyn};
 
 use super::lowered::Inputs;
 use crate::maths::Tensor;
-use crate::maths::product::{FEW, product_of_slabs, product_while};
+use crate::maths::product::{FEW, product_while};
 use crate::units::{Bytes, Flops};
 
 /// The operator without its weights: how an activation becomes columns, and results an output.
@@ -120,17 +120,11 @@ impl LinearOp {
         let rows = weights.len() / (self.groups * self.depth).max(1);
         let shape = [rows, self.depth, self.columns];
         let mut out = vec![0.0; self.groups * rows * self.columns];
-        if let Lowering::Patches(patches) = &self.lowering
-            && self.columns > FEW
-            && !out.is_empty()
-            && self.depth > 0
-        {
-            let lowered = inputs.lowered(patches, self.groups);
-            lowered.gather(patches, input, wanted)?;
+        if self.columns > FEW && !out.is_empty() && self.depth > 0 {
+            let lowered = wanted().then(|| inputs.lowered(self))?;
             let parts = weights.chunks(rows * self.depth).zip(out.chunks_mut(rows * self.columns));
             for (group, (weights, out)) in parts.enumerate() {
-                let slabs = lowered.slabs(group, patches, input);
-                product_of_slabs(weights, &slabs, out, shape, wanted)?;
+                lowered.multiply(group, weights, input, out, wanted)?;
             }
             return Some(out);
         }
@@ -247,15 +241,6 @@ impl Patches {
             }
         }
         columns
-    }
-
-    /// Whether its patches are the input as it is.
-    pub(super) fn is_plain(&self) -> bool {
-        let each = |axis: usize| {
-            let Self { kernel, stride, pad, input, output, .. } = self;
-            (kernel[axis], stride[axis], pad[axis], output[axis]) == (1, 1, 0, input[axis])
-        };
-        self.batch == 1 && (0..3).all(each)
     }
 
     /// One channel of one image.

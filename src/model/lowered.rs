@@ -1,12 +1,14 @@
 //! What is sent to whoever computes, and what was made of it there: where several shares are computed
 //! in one process, as in real time on one machine, patches are gathered once for all of them.
 
-use std::ops::{Deref, Range};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::borrow::Cow;
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
-use super::linear::Patches;
+use super::linear::{LinearOp, Lowering};
+use super::shifts::Shifts;
 use crate::maths::Tensor;
+use crate::maths::lines::product_of_lines;
 
 /// The inputs of a stage, or of one share of it. Cloning copies a pointer.
 #[derive(Clone, Debug)]
@@ -33,79 +35,88 @@ impl Deref for Inputs {
 }
 
 impl Inputs {
-    /// The patches of the first of them, for the one convolution they are for.
-    pub(super) fn lowered(&self, patches: &Patches, groups: usize) -> &Lowered {
-        self.0.lowered.get_or_init(|| Lowered::new(patches, groups))
+    /// The first of them, for the one layer they are for.
+    pub(super) fn lowered(&self, op: &LinearOp) -> &Lowered {
+        self.0.lowered.get_or_init(|| Lowered::new(op, &self[0]))
     }
 }
 
-/// A lowered activation, (groups, depth, columns), in slabs of a few channels, which whoever needs them
-/// first gathers. Which slabs there are depends on the layer alone, and so do the bits of all sums.
+/// A lowered activation: a buffer of which every row that weights are multiplied with is a line.
 #[derive(Debug)]
 pub(super) struct Lowered {
-    groups: Vec<Vec<Slab>>,
+    /// None if it is the input itself.
+    laid: Option<Vec<f32>>,
+    /// Of the lines of one group.
+    starts: Vec<usize>,
+    /// From one group's first line to the next one's.
+    group: usize,
+    /// From one image's to the next one's, and how many images there are. Gathered patches, and matrices,
+    /// are one.
+    image: (usize, usize),
+    /// How lines become columns; None if they are.
+    shifts: Option<Shifts>,
 }
-
-#[derive(Debug)]
-struct Slab {
-    channels: Range<usize>,
-    /// Whether somebody is at it: then others do better to gather another.
-    begun: AtomicBool,
-    rows: OnceLock<Vec<f32>>,
-}
-
-/// A slab has so many rows if its channels have fewer: what fits in a processor's own cache, with as
-/// many columns as one product takes at a time.
-const ROWS: usize = 256;
 
 impl Lowered {
-    fn new(patches: &Patches, groups: usize) -> Self {
-        let a_group = patches.channels / groups.max(1);
-        let a_slab = (ROWS / patches.kernel.iter().product::<usize>().max(1)).max(1);
-        let slab =
-            |channels| Slab { channels, begun: AtomicBool::new(false), rows: OnceLock::new() };
-        let slabs = |group: usize| {
-            let (first, end) = (group * a_group, (group + 1) * a_group);
-            let starts = (first..end).step_by(a_slab);
-            starts.map(|start| slab(start..(start + a_slab).min(end))).collect()
+    fn new(op: &LinearOp, input: &Tensor) -> Self {
+        let shifts = match &op.lowering {
+            Lowering::Patches(patches) => Shifts::of(patches).map(|shifts| (shifts, patches)),
+            Lowering::Permute { .. } => None,
         };
-        Self { groups: (0..groups).map(slabs).collect() }
+        let Some((shifts, patches)) = shifts else {
+            let laid = match op.lower(input) {
+                Cow::Borrowed(_) => None,
+                Cow::Owned(laid) => Some(laid),
+            };
+            let starts = (0..op.depth).map(|row| row * op.columns).collect();
+            return Self {
+                laid,
+                starts,
+                group: op.depth * op.columns,
+                image: (0, 1),
+                shifts: None,
+            };
+        };
+        let channels = patches.channels / op.groups.max(1);
+        let is_plain = shifts.is_plain() && input.is_standard_layout();
+        Self {
+            laid: (!is_plain).then(|| shifts.lay_out(input)),
+            starts: shifts.starts(channels),
+            group: channels * shifts.map(),
+            image: (patches.channels * shifts.map(), patches.batch),
+            shifts: (shifts.columns() != op.columns).then_some(shifts),
+        }
     }
 
-    /// Gathers every slab that nobody has begun, while it is `wanted`.
-    pub(super) fn gather(
+    /// One group's weights, (rows, depth), times its part, into (rows, columns), while it is `wanted`.
+    pub(super) fn multiply(
         &self,
-        patches: &Patches,
+        group: usize,
+        weights: &[f32],
         input: &Tensor,
+        out: &mut [f32],
         wanted: &dyn Fn() -> bool,
     ) -> Option<()> {
-        for slab in self.groups.iter().flatten() {
-            if !slab.begun.swap(true, Ordering::Relaxed) {
-                wanted().then(|| slab.rows(patches, input))?;
-            }
+        let laid = match &self.laid {
+            Some(laid) => laid,
+            None => input.as_slice().expect("it lies as it should"),
+        };
+        let laid = &laid[group * self.group..];
+        let rows = weights.len() / self.starts.len().max(1);
+        let Some(shifts) = &self.shifts else {
+            let shape = [rows, out.len() / rows.max(1)];
+            return product_of_lines(weights, laid, &self.starts, out, shape, wanted);
+        };
+        let (image, images) = self.image;
+        let columns = out.len() / rows.max(1) / images;
+        let mut lines = vec![0.0; rows * shifts.columns()];
+        for at in 0..images {
+            let (laid, shape) = (&laid[at * image..], [rows, shifts.columns()]);
+            product_of_lines(weights, laid, &self.starts, &mut lines, shape, wanted)?;
+            let results = lines.chunks_exact(shifts.columns());
+            let to = out.chunks_exact_mut(columns).skip(at).step_by(images);
+            to.zip(results).for_each(|(to, lines)| shifts.cut_out(lines, to));
         }
         Some(())
-    }
-
-    /// A group's slabs, each (some depth, columns): waits for those that others are at.
-    pub(super) fn slabs<'x>(
-        &'x self,
-        group: usize,
-        patches: &Patches,
-        input: &'x Tensor,
-    ) -> Vec<&'x [f32]> {
-        self.groups[group].iter().map(|slab| slab.rows(patches, input)).collect()
-    }
-}
-
-impl Slab {
-    fn rows<'x>(&'x self, patches: &Patches, input: &'x Tensor) -> &'x [f32] {
-        match input.as_slice().filter(|_| patches.is_plain()) {
-            Some(plain) => {
-                let map: usize = patches.input.iter().product();
-                &plain[self.channels.start * map..self.channels.end * map]
-            }
-            None => self.rows.get_or_init(|| patches.gather(input, self.channels.clone())),
-        }
     }
 }

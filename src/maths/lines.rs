@@ -1,0 +1,373 @@
+//! The product with a matrix whose rows are lines of one long buffer: a convolution reads its map
+//! where it lies, for an entry of its kernel is a shift, and nothing is gathered beforehand.
+//!
+//! A tile of `c`, six rows by two registers, stays in registers while it is summed: twelve sums are
+//! what two units of four cycles need, and with the line and one number of `a` they fit into sixteen
+//! registers. The part of the lines a tile needs is copied by the first tile that reads it, between
+//! its sums, so that it lies close together in the first cache for the tiles below.
+
+use std::array::from_fn;
+
+use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
+
+/// Row-major `c = a · b`, of so many rows and columns, while it is `wanted`: that is asked about every
+/// tenth of a millisecond. None if it was not any more; `c` then means nothing. Row d of `b` is the
+/// line of `x` that begins at `starts[d]`; lines may overlap.
+///
+/// An element is summed in the order of `starts`, fused, from zero. So it depends on its row of `a`
+/// and its column of `b` alone, bit for bit: not on what is computed beside it, nor on the machine.
+///
+/// # Panics
+/// If a slice does not have the length its shape says, or a line is not within `x`.
+pub fn product_of_lines(
+    a: &[f32],
+    x: &[f32],
+    starts: &[usize],
+    c: &mut [f32],
+    [rows, columns]: [usize; 2],
+    wanted: &dyn Fn() -> bool,
+) -> Option<()> {
+    assert_eq!(a.len(), rows * starts.len(), "a is (rows, depth)");
+    assert_eq!(c.len(), rows * columns, "c is (rows, columns)");
+    let last = starts.iter().max().copied().unwrap_or(0);
+    assert!(starts.is_empty() || last + columns <= x.len(), "every line is within x");
+    if starts.is_empty() || c.is_empty() {
+        c.fill(0.0);
+        return Some(());
+    }
+    Arch::new().dispatch(Lines { a, x, starts, c, columns, wanted })
+}
+
+struct Lines<'x> {
+    a: &'x [f32],
+    x: &'x [f32],
+    starts: &'x [usize],
+    c: &'x mut [f32],
+    columns: usize,
+    wanted: &'x dyn Fn() -> bool,
+}
+
+impl WithSimd for Lines<'_> {
+    type Output = Option<()>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Option<()> {
+        let Self { a, x, starts, c, columns, wanted } = self;
+        let depth = starts.len();
+        let mut room = OnCacheLines([simd.splat_f32s(0.0); MOST * DEEP]);
+        let lead = lead(x, starts, columns).min(2 * S::F32_LANES);
+        let mut work = AT_ONCE;
+        for (a, c) in a.chunks(TALL * depth).zip(c.chunks_mut(TALL * columns)) {
+            let rows = c.len() / columns;
+            for (at, starts) in starts.chunks(DEEP).enumerate() {
+                let (a, is_first) = (&a[at * DEEP..], at == 0);
+                let mut column = 0;
+                while column < columns {
+                    if work >= AT_ONCE {
+                        wanted().then_some(work = 0)?;
+                    }
+                    let rest = columns - column;
+                    let registers = match rest.div_ceil(S::F32_LANES) {
+                        few @ (1 | 3) => few,
+                        _ => 2,
+                    };
+                    let cut = column == 0 && lead > 0;
+                    let width = if cut { lead } else { rest.min(registers * S::F32_LANES) };
+                    let (x, c) = (&x[column..], &mut c[column..]);
+                    let part = Part { a, x, starts, depth, columns, rows, width, is_first };
+                    match registers {
+                        1 => part.add::<S, 1>(simd, c, &mut room.0),
+                        2 => part.add::<S, 2>(simd, c, &mut room.0),
+                        _ => part.add::<S, MOST>(simd, c, &mut room.0),
+                    }
+                    work += rows * width * starts.len();
+                    column += width;
+                }
+            }
+        }
+        Some(())
+    }
+}
+
+/// Some rows and columns of a product, and some of what they sum over. `a`, `x` and `c` begin there.
+#[derive(Clone, Copy)]
+struct Part<'x> {
+    a: &'x [f32],
+    x: &'x [f32],
+    starts: &'x [usize],
+    depth: usize,
+    columns: usize,
+    rows: usize,
+    width: usize,
+    is_first: bool,
+}
+
+impl Part<'_> {
+    /// Adds it to `c`, or puts it there if it is the first, in tiles of so many registers a row.
+    #[inline(always)]
+    fn add<S: Simd, const WIDE: usize>(self, simd: S, c: &mut [f32], room: &mut [S::f32s]) {
+        let (panel, _) = room.as_chunks_mut::<WIDE>();
+        let panel = &mut panel[..self.starts.len()];
+        // Past its own columns a tile may read others, but not past the end.
+        let mut is_fresh = self.starts.iter().all(|at| at + WIDE * S::F32_LANES <= self.x.len());
+        if !is_fresh {
+            for (start, to) in self.starts.iter().zip(&mut *panel) {
+                let line = &self.x[*start..][..self.width];
+                for (at, to) in to.iter_mut().enumerate() {
+                    *to = simd.partial_load_f32s(from(line, at * S::F32_LANES));
+                }
+            }
+        }
+        // Rows are dealt out evenly: a tile of one row would wait for its sums.
+        let tiles = self.rows.div_ceil(if WIDE == MOST { 3 } else { 6 });
+        for tile in 0..tiles {
+            let (row, end) = (tile * self.rows / tiles, (tile + 1) * self.rows / tiles);
+            let part = Self { a: &self.a[row * self.depth..], ..self };
+            let c = &mut c[row * self.columns..];
+            match end - row {
+                6 if WIDE < MOST => part.rows::<S, 6, WIDE>(simd, c, panel, is_fresh),
+                5 if WIDE < MOST => part.rows::<S, 5, WIDE>(simd, c, panel, is_fresh),
+                4 if WIDE < MOST => part.rows::<S, 4, WIDE>(simd, c, panel, is_fresh),
+                3 => part.rows::<S, 3, WIDE>(simd, c, panel, is_fresh),
+                2 => part.rows::<S, 2, WIDE>(simd, c, panel, is_fresh),
+                _ => part.rows::<S, 1, WIDE>(simd, c, panel, is_fresh),
+            }
+            is_fresh = false;
+        }
+    }
+
+    #[inline(always)]
+    fn rows<S: Simd, const ROWS: usize, const WIDE: usize>(
+        self,
+        simd: S,
+        c: &mut [f32],
+        panel: &mut [[S::f32s; WIDE]],
+        is_fresh: bool,
+    ) {
+        if is_fresh {
+            Tile::<S, ROWS, WIDE, true> { simd, part: self, c, panel }.apart();
+        } else {
+            Tile::<S, ROWS, WIDE, false> { simd, part: self, c, panel }.apart();
+        }
+    }
+}
+
+/// If it is FRESH, the panel is yet to be filled with the lines.
+struct Tile<'x, S: Simd, const ROWS: usize, const WIDE: usize, const FRESH: bool> {
+    simd: S,
+    part: Part<'x>,
+    c: &'x mut [f32],
+    panel: &'x mut [[S::f32s; WIDE]],
+}
+
+impl<S: Simd, const ROWS: usize, const WIDE: usize, const FRESH: bool>
+    Tile<'_, S, ROWS, WIDE, FRESH>
+{
+    /// A function of its own: among others its loop would not get all the registers.
+    #[inline(never)]
+    fn apart(self) {
+        self.simd.vectorize(self);
+    }
+}
+
+impl<S: Simd, const ROWS: usize, const WIDE: usize, const FRESH: bool> NullaryFnOnce
+    for Tile<'_, S, ROWS, WIDE, FRESH>
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { simd, part, c, panel } = self;
+        let Part { a, x, starts, depth, columns, width, is_first, .. } = part;
+        let a: [&[f32]; ROWS] = from_fn(|row| &a[row * depth..][..panel.len()]);
+        let mut sums = [[simd.splat_f32s(0.0); WIDE]; ROWS];
+        if !is_first {
+            for (row, sums) in sums.iter_mut().enumerate() {
+                let c = &c[row * columns..][..width];
+                for (at, sum) in sums.iter_mut().enumerate() {
+                    *sum = load(simd, from(c, at * S::F32_LANES));
+                }
+            }
+        }
+        if FRESH {
+            for ((d, to), start) in panel.iter_mut().enumerate().zip(starts) {
+                let (line, _) = S::as_simd_f32s(&x[*start..][..WIDE * S::F32_LANES]);
+                let line: [S::f32s; WIDE] = from_fn(|at| line[at]);
+                *to = line;
+                fetch(x, start + 2 * WIDE * S::F32_LANES - 1);
+                add_products(simd, &mut sums, a, d, line);
+            }
+        } else {
+            for (d, line) in panel.iter().enumerate() {
+                add_products(simd, &mut sums, a, d, *line);
+            }
+        }
+        for (row, sums) in sums.into_iter().enumerate() {
+            let c = &mut c[row * columns..][..width];
+            for (at, sum) in sums.into_iter().enumerate() {
+                let at = width.min(at * S::F32_LANES);
+                store(simd, &mut c[at..], sum);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn add_products<S: Simd, const ROWS: usize, const WIDE: usize>(
+    simd: S,
+    sums: &mut [[S::f32s; WIDE]; ROWS],
+    a: [&[f32]; ROWS],
+    d: usize,
+    line: [S::f32s; WIDE],
+) {
+    for (sums, row) in sums.iter_mut().zip(a) {
+        let a = simd.splat_f32s(row[d]);
+        for (sum, x) in sums.iter_mut().zip(line) {
+            *sum = simd.mul_add_f32s(a, x, *sum);
+        }
+    }
+}
+
+/// So many columns to do first, lest every register of the rest straddles two cache lines: possible if
+/// all lines stand alike, as those of a matrix do.
+fn lead(x: &[f32], starts: &[usize], columns: usize) -> usize {
+    let alike = starts.iter().all(|start| start % CACHE_LINE == starts[0] % CACHE_LINE);
+    let at = x.as_ptr().addr() / size_of::<f32>() + starts[0];
+    // It costs a tile that is not full.
+    if alike && columns > 16 * CACHE_LINE { at.wrapping_neg() % CACHE_LINE } else { 0 }
+}
+
+/// Has the memory begin to bring what is at `at` into the second cache, if it is there. Lines are too
+/// short, and too far from each other, for it to guess what the next tile to the right will read.
+#[inline(always)]
+pub(super) fn fetch(x: &[f32], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(sse) = pulp::core_arch::x86::Sse::try_new() {
+        const TO_SECOND_CACHE: i32 = 2;
+        sse._mm_prefetch::<TO_SECOND_CACHE>(x.as_ptr().wrapping_add(at).cast());
+    }
+}
+
+/// What begins there, or nothing.
+#[inline(always)]
+fn from(line: &[f32], at: usize) -> &[f32] {
+    &line[line.len().min(at)..]
+}
+
+#[inline(always)]
+fn load<S: Simd>(simd: S, from: &[f32]) -> S::f32s {
+    match from.get(..S::F32_LANES) {
+        Some(whole) => S::as_simd_f32s(whole).0[0],
+        None => simd.partial_load_f32s(from),
+    }
+}
+
+#[inline(always)]
+fn store<S: Simd>(simd: S, to: &mut [f32], x: S::f32s) {
+    match to.get_mut(..S::F32_LANES) {
+        Some(whole) => S::as_mut_simd_f32s(whole).0[0] = x,
+        None => simd.partial_store_f32s(to, x),
+    }
+}
+
+#[repr(align(64))]
+struct OnCacheLines<T>(T);
+
+/// Of numbers.
+const CACHE_LINE: usize = 16;
+
+/// Registers of a row. Three only end an odd number of them: one alone would have too few sums.
+const MOST: usize = 3;
+
+/// So much is summed at a time, which keeps a panel in the first cache, and for so many rows, which
+/// keeps their part of `a` in the second.
+const DEEP: usize = 256;
+const TALL: usize = 512;
+
+/// Multiplications in a twentieth of a millisecond; one more part may take as long.
+const AT_ONCE: usize = 2_500_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn numbers(len: usize, salt: usize) -> Vec<f32> {
+        (0..len).map(|i| ((i * 7919 + salt * 104_729) % 2003) as f32 / 1001.5 - 1.0).collect()
+    }
+
+    fn product(a: &[f32], x: &[f32], starts: &[usize], shape: [usize; 2]) -> Vec<f32> {
+        let mut c = vec![f32::NAN; shape[0] * shape[1]];
+        product_of_lines(a, x, starts, &mut c, shape, &|| true).expect("it was wanted");
+        c
+    }
+
+    /// Lines that overlap, the last of them up to the end of `x`.
+    fn lines(depth: usize, columns: usize, salt: usize) -> (Vec<f32>, Vec<usize>) {
+        let starts: Vec<usize> = (0..depth).map(|d| (d * 37 + salt * d * d) % 501).collect();
+        (numbers(starts.iter().max().unwrap_or(&0) + columns, 2), starts)
+    }
+
+    #[test]
+    fn what_is_not_wanted_is_not_computed() {
+        let (a, x) = (numbers(6, 1), numbers(9, 2));
+        let mut c = [0.0; 6];
+        assert_eq!(product_of_lines(&a, &x, &[0, 5, 6], &mut c, [2, 3], &|| false), None);
+        assert_eq!(c, [0.0; 6]);
+    }
+
+    #[test]
+    #[should_panic(expected = "every line is within x")]
+    fn a_line_past_the_end_is_refused() {
+        product(&[1.0, 1.0], &[0.0; 8], &[0, 6], [1, 3]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn the_product_is_the_definition(
+            rows in 1usize..40, depth in prop_oneof![0usize..80, 200usize..1100],
+            columns in prop_oneof![1usize..60, 250usize..530], salt in 0usize..9,
+        ) {
+            let (a, (x, starts)) = (numbers(rows * depth, 1), lines(depth, columns, salt));
+            let c = product(&a, &x, &starts, [rows, columns]);
+            for (i, c) in c.iter().enumerate() {
+                let (row, column) = (&a[i / columns * depth..][..depth], i % columns);
+                let terms = || row.iter().zip(&starts).map(|(a, s)| f64::from(*a) * f64::from(x[s + column]));
+                let (want, size): (f64, f64) = (terms().sum(), terms().map(f64::abs).sum());
+                prop_assert!((f64::from(*c) - want).abs() <= 1e-5 * size, "{c} against {want}");
+                // And this is the order it is summed in.
+                let in_order = |sum, (a, s): (&f32, &usize)| a.mul_add(x[s + column], sum);
+                prop_assert_eq!(*c, row.iter().zip(&starts).fold(0.0, in_order));
+            }
+        }
+
+        #[test]
+        fn some_rows_and_columns_are_those_of_the_whole_bit_for_bit(
+            rows in 1usize..40, depth in prop_oneof![1usize..80, 200usize..1100],
+            columns in prop_oneof![1usize..60, 250usize..530], salt in 0usize..9,
+            some_rows in 0usize..40, some_columns in 0usize..530, left in 0usize..530,
+        ) {
+            let (a, (x, starts)) = (numbers(rows * depth, 1), lines(depth, columns, salt));
+            let whole = product(&a, &x, &starts, [rows, columns]);
+            let (some_rows, left) = (some_rows.min(rows), left.min(columns));
+            let some_columns = some_columns.min(columns - left);
+            let a = &a[(rows - some_rows) * depth..];
+            let some = product(a, &x[left..], &starts, [some_rows, some_columns]);
+            let rows = whole.chunks(columns).skip(rows - some_rows);
+            let want: Vec<f32> = rows.flat_map(|row| &row[left..][..some_columns]).copied().collect();
+            prop_assert_eq!(some, want);
+        }
+
+        #[test]
+        fn a_machine_of_narrow_registers_gets_the_same_bits(
+            rows in 1usize..14, depth in 1usize..300, columns in 1usize..300,
+        ) {
+            let (a, (x, starts)) = (numbers(rows * depth, 1), lines(depth, columns, 3));
+            let mut c = vec![f32::NAN; rows * columns];
+            let all = Lines { a: &a, x: &x, starts: &starts, c: &mut c, columns, wanted: &|| true };
+            pulp::Scalar::new().vectorize(all).expect("it was wanted");
+            prop_assert_eq!(c, product(&a, &x, &starts, [rows, columns]));
+        }
+    }
+}

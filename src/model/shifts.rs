@@ -1,0 +1,118 @@
+//! A convolution's input laid out so that each entry of its kernel is a shift: what the entry sees at all
+//! output positions is one line of the layout.
+//!
+//! The map is padded, and dealt out by stride: places that one output position after the other looks at
+//! lie side by side. A line runs over the ends of the map's own lines; what it sees there is no output
+//! position and is dropped from the results.
+
+use super::linear::Patches;
+use crate::maths::Tensor;
+
+/// Where everything lies. Of one image there are so many maps, one a channel, and in each as many parts as
+/// there are places in a stride.
+#[derive(Clone, Debug)]
+pub(super) struct Shifts {
+    patches: Patches,
+    /// The size of a part: lines, and places in a line.
+    part: [usize; 2],
+}
+
+impl Shifts {
+    /// `None` where patches are better gathered: over three axes, or where too much would be dropped.
+    pub(super) fn of(patches: &Patches) -> Option<Self> {
+        let Patches { kernel, stride, dilation, output, .. } = patches;
+        if [patches.input[0], kernel[0], output[0], stride[0]] != [1; 4] || patches.pad[0] > 0 {
+            return None;
+        }
+        let reach = |axis: usize| (kernel[axis] - 1) * dilation[axis] / stride[axis];
+        let part = [1, 2].map(|axis| output[axis] + reach(axis));
+        let shifts = Self { patches: patches.clone(), part };
+        let wanted = output[1] * output[2];
+        (shifts.columns() * 100 <= wanted * MOST_PERCENT).then_some(shifts)
+    }
+
+    /// How long a line is.
+    pub(super) fn columns(&self) -> usize {
+        let [_, lines, places] = self.patches.output;
+        (lines - 1) * self.part[1] + places
+    }
+
+    /// Of the lines of a group of channels, in the order of its depth, counted from the group's first map.
+    pub(super) fn starts(&self, channels: usize) -> Vec<usize> {
+        let Patches { kernel, stride, dilation, .. } = &self.patches;
+        let part = |axis: usize, k: usize| k * dilation[axis] % stride[axis];
+        let shift = |axis: usize, k: usize| k * dilation[axis] / stride[axis];
+        let mut starts = Vec::with_capacity(channels * kernel[1] * kernel[2]);
+        for channel in 0..channels {
+            for k1 in 0..kernel[1] {
+                for k2 in 0..kernel[2] {
+                    let part = part(1, k1) * stride[2] + part(2, k2);
+                    let inside = shift(1, k1) * self.part[1] + shift(2, k2);
+                    starts.push(channel * self.map() + part * self.part_len() + inside);
+                }
+            }
+        }
+        starts
+    }
+
+    fn part_len(&self) -> usize {
+        self.part[0] * self.part[1]
+    }
+
+    /// The size of one map.
+    pub(super) fn map(&self) -> usize {
+        self.patches.stride[1] * self.patches.stride[2] * self.part_len()
+    }
+
+    /// Whether the input lies like this as it is.
+    pub(super) fn is_plain(&self) -> bool {
+        let Patches { stride, pad, input, .. } = &self.patches;
+        stride[1..] == [1, 1] && pad[1..] == [0, 0] && input[1..] == self.part
+    }
+
+    /// Lays out a (batch, channels, input positions) input; zeros where it is padded.
+    pub(super) fn lay_out(&self, input: &Tensor) -> Vec<f32> {
+        let Patches { stride, pad, batch, channels, .. } = &self.patches;
+        let [_, height, width] = self.patches.input;
+        let plain = input.as_standard_layout();
+        let x = plain.as_slice().expect("standard layout");
+        let mut laid = vec![0.0; batch * channels * self.map()];
+        let maps = laid.chunks_exact_mut(self.map()).zip(x.chunks_exact(height * width));
+        for (laid, map) in maps {
+            for (at, part) in laid.chunks_exact_mut(self.part_len()).enumerate() {
+                let [down, across] = [at / stride[2], at % stride[2]];
+                for (line, to) in part.chunks_exact_mut(self.part[1]).enumerate() {
+                    let source = (line * stride[1] + down).checked_sub(pad[1]);
+                    let Some(source) = source.filter(|source| *source < height) else { continue };
+                    deal(&map[source * width..][..width], stride[2], across, pad[2], to);
+                }
+            }
+        }
+        laid
+    }
+
+    /// Takes the output positions out of lines of results.
+    pub(super) fn cut_out(&self, lines: &[f32], to: &mut [f32]) {
+        let places = self.patches.output[2];
+        let from = lines.chunks(self.part[1]);
+        to.chunks_exact_mut(places)
+            .zip(from)
+            .for_each(|(to, from)| to.copy_from_slice(&from[..places]));
+    }
+}
+
+/// Every `stride`th place of a line that is padded in front, from the one `across`.
+fn deal(line: &[f32], stride: usize, across: usize, pad: usize, to: &mut [f32]) {
+    let first = pad.saturating_sub(across).div_ceil(stride).min(to.len());
+    let from = line.get(first * stride + across - pad..).unwrap_or_default();
+    match stride {
+        1 => {
+            let count = from.len().min(to.len() - first);
+            to[first..first + count].copy_from_slice(&from[..count]);
+        }
+        _ => to[first..].iter_mut().zip(from.iter().step_by(stride)).for_each(|(y, x)| *y = *x),
+    }
+}
+
+/// Lines may be so long, in parts of what is wanted of them: gathering patches costs about the rest.
+const MOST_PERCENT: usize = 118;
