@@ -24,7 +24,7 @@ pub mod typed;
 use std::sync::Arc;
 
 pub use batch::Batch;
-pub use codes::CodeFile;
+pub use codes::{CodeFile, FormFile};
 pub use draft::{Draft, Part, Way};
 pub use expectation::{Bound, Expectation, Expected, Percentile, Window};
 pub use fault_plan::{Fault, FaultPlan};
