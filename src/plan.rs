@@ -5,7 +5,9 @@
 
 mod batch;
 mod build;
+mod coded_layer;
 mod codes;
+mod coding;
 mod draft;
 mod expectation;
 mod fault_plan;
@@ -24,13 +26,14 @@ pub mod typed;
 use std::sync::Arc;
 
 pub use batch::Batch;
-pub use codes::CodeFile;
+pub use coded_layer::CodedLayer;
+pub use codes::{CodeFile, FormFile};
 pub use draft::{Draft, Part, Way};
 pub use expectation::{Bound, Expectation, Expected, Percentile, Window};
 pub use fault_plan::{Fault, FaultPlan};
 pub use inputs::Input;
 pub use policy::{Arrivals, Below, HealthRule, Learn, Policy, Verify, Wait};
-pub use share::{CodedLayer, Share};
+pub use share::Share;
 pub use source::{Problem, Problems, Source, To};
 pub use split::Split;
 pub use trigger::{Phase, Seen, Trigger, Who};

@@ -7,6 +7,7 @@
 mod draw;
 mod field;
 mod laws;
+mod varied;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::units::Span;
 
 pub use draw::{Base, Scenario};
 pub use field::{Field, Ordeal, Unsuited};
+use field::{ROUGH, largest};
 pub use laws::{Broken, Law, Laws, Seen};
 
 /// An answer further from the whole model's than this is wrong.
@@ -37,7 +39,14 @@ impl Scenario {
         let requests = faults.requests.unwrap_or(plan.requests);
         let calm = Setup::new(plan, requests, Seed(faults.seed.unwrap_or(0)))?;
         let Self { within_margin, ends, .. } = *self;
-        let laws = Laws { wrong: WRONG, heals_within: HEALS_WITHIN, within_margin, ends };
+        let laws = Laws {
+            wrong: WRONG,
+            rough: ROUGH * largest(&calm),
+            approximate: calm.plan.stages.iter().any(|stage| stage.batch.is_some()),
+            heals_within: HEALS_WITHIN,
+            within_margin,
+            ends,
+        };
         Ok(laws.hold(&calm, &faults))
     }
 }

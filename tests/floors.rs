@@ -15,11 +15,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("node", &["units", "maths", "code", "model", "fault", "event", "plan"]),
     ("drive", &["units", "maths", "code", "model", "fault", "event", "plan", "node"]),
     ("view", &["units", "plan", "event"]),
-    ("swarm", &["units", "maths", "event", "plan", "drive"]),
+    ("swarm", &["units", "maths", "code", "event", "plan", "drive"]),
     ("session", &["units", "maths", "fault", "event", "plan", "drive", "view"]),
     ("screen", &["units", "event", "plan", "view", "session"]),
     ("figures", &["units", "maths", "code", "model", "fault", "event", "plan", "drive"]),
-    ("advise", &["units", "maths", "code", "fault", "plan", "node", "drive", "view"]),
+    ("advise", &["units", "maths", "code", "model", "fault", "plan", "node", "drive", "view"]),
     (
         "cli",
         &[

@@ -5,9 +5,12 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Mutex;
 
-use kofn::swarm::{Base, Scenario};
+use kofn::plan::FaultPlan;
+use kofn::swarm::{Base, Law, Laws, Scenario};
+use kofn::units::Span;
 use rayon::prelude::*;
 
 fn base() -> Base {
@@ -15,6 +18,8 @@ fn base() -> Base {
         model: "Onnx(\"models/lenet5-fashion.onnx\")".to_owned(),
         inputs: "Idx(images: \"models/fashion-test1000-images-idx3-ubyte\")".to_owned(),
         layer: "fc1".to_owned(),
+        rows: 120,
+        layers: ["conv1", "conv2", "fc1", "fc2", "fc3"].map(str::to_owned).to_vec(),
     }
 }
 
@@ -27,7 +32,8 @@ fn whatever_is_drawn_is_safe_and_heals() {
     let (count, from) = (number("KOFN_SWARM", 2000), number("KOFN_SWARM_FROM", 1));
     let path = support::topology("swarm");
     let struck: Mutex<BTreeMap<String, usize>> = Mutex::default();
-    let ended = Mutex::new((0, 0));
+    let ended = Mutex::new([0, 0, 0]);
+    let roughest = Mutex::new(0.0_f64);
     let broken: Vec<String> = (from..from + count)
         .into_par_iter()
         .filter_map(|seed| {
@@ -45,11 +51,15 @@ fn whatever_is_drawn_is_safe_and_heals() {
             let mut all = struck.lock().expect("no test thread panicked");
             seen.struck.iter().for_each(|(kind, n)| *all.entry(kind.clone()).or_default() += n);
             let mut ended = ended.lock().expect("no test thread panicked");
-            *ended = (ended.0 + seen.answered, ended.1 + seen.failed);
+            let these = [seen.answered, seen.failed, seen.inexact];
+            ended.iter_mut().zip(these).for_each(|(all, these)| *all += these);
+            let mut roughest = roughest.lock().expect("no test thread panicked");
+            *roughest = roughest.max(seen.roughest);
             None
         })
         .collect();
-    println!("answered, failed: {ended:?}; struck: {struck:?}");
+    println!("answered, failed, not exact: {ended:?}; struck: {struck:?}");
+    println!("largest error of what was read off a curve: {roughest:?}");
     assert!(
         broken.is_empty(),
         "{} broken\n{}",
@@ -59,4 +69,32 @@ fn whatever_is_drawn_is_safe_and_heals() {
     // A few seeds, tried again, need not show everything.
     let kinds = struck.into_inner().expect("unharmed").len();
     assert!(count < 2000 || kinds >= 12, "some kinds never struck");
+    let [_, _, inexact] = ended.into_inner().expect("unharmed");
+    assert!(count < 2000 || inexact > 1000, "hardly any answer was approximate: {inexact}");
+}
+
+#[test]
+fn what_is_read_off_a_curve_must_say_so_and_is_held_to_a_bound_of_its_own() {
+    let held = |topology: &str, laws: &Laws| {
+        let plan = support::plan(topology);
+        let calm = "FaultPlan(topology: \"-\", faults: [])".to_owned();
+        let calm = FaultPlan::parse(Path::new("calm"), calm, &plan);
+        let calm = calm.unwrap_or_else(|problems| panic!("{problems}"));
+        laws.hold(&support::setup(&plan, 40), &calm).map_err(|broken| broken.law)
+    };
+    let exact = Laws {
+        wrong: 1e-3,
+        rough: 1e3,
+        approximate: false,
+        heals_within: Span::from_secs(1.0),
+        within_margin: true,
+        ends: true,
+    };
+    let approximate = Laws { approximate: true, ..exact };
+    assert_eq!(held("lenet5", &exact).map(|seen| seen.inexact), Ok(0));
+    assert_eq!(held("lenet5", &approximate).map(|_| ()), Err(Law::NoWrongAnswer), "it says exact");
+    let seen = held("lenet5-batch", &approximate).expect("it says so");
+    assert_eq!((seen.inexact, seen.largest_error), (40, 0.0));
+    let sharp = Laws { rough: seen.roughest / 2.0, ..approximate };
+    assert_eq!(held("lenet5-batch", &sharp).map(|_| ()), Err(Law::NoWrongAnswer), "it is too far");
 }

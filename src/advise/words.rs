@@ -135,7 +135,11 @@ pub(super) fn verdict(ways: &[Way], proposed: usize, aim: Aim) -> String {
             }
         }
         (Some(_), None) => "Only with a code can this fleet carry it.".to_owned(),
-        (None, _) => "No layer can be coded on this fleet: copies are all there is.".to_owned(),
+        (None, _) => {
+            "No layer can be coded on this fleet: copies are all there is that is exact. Where \
+             approximate answers will do, Berrut or Spline code the inputs of a batch of requests."
+                .to_owned()
+        }
     }
 }
 

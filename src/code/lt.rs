@@ -18,15 +18,15 @@
 //! and is the default. Published is peeling alone, which of a few hundred blocks would want a quarter
 //! more (all as measured by `kofn reproduce rateless`).
 
+mod certain;
+mod degrees;
+
 use std::sync::Arc;
 
-use rand::RngExt;
-use rand::seq::index::sample;
+pub use degrees::stretched_soliton;
 
 use super::peeling::Peeling;
-use super::survey::{ALL_UP_TO, all, choices, hands};
-use super::{Arrived, Code, Decoder, Encoder, Form, Mixture, NotYet, Piece, Place, Recipe};
-use crate::maths::chance::{Purpose, Seed};
+use super::{Arrived, Code, Decoder, Encoder, Form, NotYet, Piece, Place, Recipe};
 use crate::maths::matrix::Matrix;
 
 /// (n, k), each share a hand of so many blocks.
@@ -55,10 +55,11 @@ impl Lt {
         let mut best: Option<Self> = None;
         for seed in 0..SEEDS {
             let mut code = Self::of_seed(n, k, blocks, form, seed);
-            if !code.bears_the_loss_of(0) {
+            if !certain::bears_the_loss_of(&code, 0) {
                 continue;
             }
-            code.tolerates = (1..=n - k).take_while(|lost| code.bears_the_loss_of(*lost)).count();
+            code.tolerates =
+                (1..=n - k).take_while(|lost| certain::bears_the_loss_of(&code, *lost)).count();
             let is_best = code.tolerates == n - k;
             if best.as_ref().is_none_or(|best| best.tolerates < code.tolerates) {
                 best = Some(code);
@@ -89,20 +90,10 @@ impl Lt {
             if turn < begins_with {
                 return vec![Vec::from_iter(plain.next().map(|source| (source, 1.0)))];
             }
-            vec![sum(&degrees, seed, [n, k, blocks, share])]
+            vec![degrees.sum(seed, [n, k, blocks, share])]
         };
         let shares = (0..n * blocks).map(share).collect();
         Self { k, blocks, form, encoder: Encoder::of_cells(sources, 1, shares), tolerates: 0 }
-    }
-
-    /// Whether any so many devices may be missing. Where that would be too much to find out it is not
-    /// promised.
-    fn bears_the_loss_of(&self, lost: usize) -> bool {
-        let (n, work) = (self.holders(), self.sources() * self.sources());
-        let determines = |holders: &Arrived| self.solve(&hands(holders, self.blocks)).is_ok();
-        let sets = choices(n, lost);
-        let is_little = sets <= ALL_UP_TO && sets * work <= MOST_WORK;
-        is_little && all(n, n - lost).iter().all(determines)
     }
 
     /// Peels, and finds which sums the rest can be eliminated from.
@@ -129,7 +120,7 @@ impl Lt {
             mixture.iter().any(|(at, _)| unknown.binary_search(at).is_ok())
         };
         sums.retain(says);
-        match unknown.len() - rank(&self.encoder, &sums, &unknown) {
+        match unknown.len() - certain::rank(&self.encoder, &sums, &unknown) {
             0 => Ok((peeling, Rest { unknown, sums })),
             missing => Err(NotYet { missing }),
         }
@@ -174,87 +165,8 @@ const NEGLIGIBLE: f64 = 1e-9;
 const TRIED: u64 = 16;
 const SEEDS: u64 = 1000;
 
-/// Sets times squares of sources: a topology should be read within a second or two.
-const MOST_WORK: usize = 1 << 20;
-
 /// Twice what is needed for a sum to meet one missing block on average: more peel worse, fewer tell less.
 const STRETCH: f64 = 2.0;
-
-/// The robust soliton distribution over degrees 1 … K (Luby 2002, Definition 11), as cumulated
-/// probabilities, and a factor that its draws are multiplied by.
-#[derive(Clone, Debug)]
-pub struct Degrees {
-    cumulated: Vec<f64>,
-    stretch: f64,
-}
-
-/// With c = 0.03 and δ = 0.5, as is usual: `R = c ln(K/δ) √K`, `ρ(1) = 1/K`, `ρ(d) = 1/d(d−1)`,
-/// `τ(d) = R/dK` below K/R, `τ(K/R) = R ln(R/δ)/K`; degrees are drawn from ρ + τ, normed.
-pub fn stretched_soliton(sources: usize, stretch: f64) -> Degrees {
-    let (c, delta, k) = (0.03, 0.5, sources as f64);
-    let r = c * (k / delta).ln() * k.sqrt();
-    let spike = (k / r).round().clamp(1.0, k) as usize;
-    let weight = |degree: usize| {
-        let d = degree as f64;
-        let rho = if degree == 1 { 1.0 / k } else { 1.0 / (d * (d - 1.0)) };
-        let tau = match degree.cmp(&spike) {
-            std::cmp::Ordering::Less => r / (d * k),
-            std::cmp::Ordering::Equal => r * (r / delta).ln().max(0.0) / k,
-            std::cmp::Ordering::Greater => 0.0,
-        };
-        rho + tau
-    };
-    let total: f64 = (1..=sources).map(weight).sum();
-    let cumulated = (1..=sources).scan(0.0, |sum, degree| {
-        *sum += weight(degree) / total;
-        Some(*sum)
-    });
-    Degrees { cumulated: cumulated.collect(), stretch }
-}
-
-impl Degrees {
-    /// The degree that a number in [0, 1) draws.
-    pub fn draw(&self, chance: f64) -> usize {
-        let sources = self.cumulated.len();
-        let degree = self.cumulated.partition_point(|sum| *sum <= chance).min(sources - 1) + 1;
-        ((degree as f64 * self.stretch).round() as usize).clamp(1, sources)
-    }
-}
-
-/// A sum of sources drawn at random, each with a random sign: sums of one sign are alike, which
-/// amplifies rounding where they are told from each other.
-fn sum(degrees: &Degrees, seed: u64, what: [usize; 4]) -> Mixture {
-    let mut rng = Seed(seed).stream(Purpose::Code, &what.map(|id| id as u64));
-    let degree = degrees.draw(rng.random_range(0.0..1.0));
-    let mut sources = sample(&mut rng, degrees.cumulated.len(), degree).into_vec();
-    sources.sort_unstable();
-    sources.into_iter().map(|at| (at, if rng.random_bool(0.5) { 1.0 } else { -1.0 })).collect()
-}
-
-/// How many independent things these shares say of the unknown sources.
-fn rank(encoder: &Encoder, shares: &[usize], unknown: &[usize]) -> usize {
-    let of = |share: &usize| {
-        let mut row = vec![0.0; unknown.len()];
-        for (at, c) in &encoder.share(*share)[0] {
-            unknown.binary_search(at).into_iter().for_each(|column| row[column] = *c);
-        }
-        row
-    };
-    let mut rows: Vec<Vec<f64>> = shares.iter().map(of).collect();
-    let mut rank = 0;
-    for column in 0..unknown.len() {
-        let size = |row: &usize| rows[*row][column].abs();
-        let largest = (0..rows.len()).max_by(|a, b| size(a).total_cmp(&size(b)));
-        let Some(at) = largest.filter(|at| size(at) > NEGLIGIBLE) else { continue };
-        let pivot = rows.swap_remove(at);
-        rank += 1;
-        for row in rows.iter_mut().filter(|row| row[column] != 0.0) {
-            let factor = row[column] / pivot[column];
-            row[column..].iter_mut().zip(&pivot[column..]).for_each(|(x, p)| *x -= factor * p);
-        }
-    }
-    rank
-}
 
 impl Code for Lt {
     fn name(&self) -> String {

@@ -19,8 +19,16 @@ pub fn worst_condition(code: &dyn Code, lost: usize) -> f64 {
     let condition = |holders: &Arrived| {
         code.decoder(&hands(holders, code.hand())).map_or(f64::INFINITY, |d| d.condition)
     };
-    sets(n, n - lost.min(n)).iter().map(condition).fold(1.0, f64::max)
+    sets(n, n - lost.min(n), part_of_sets(code)).iter().map(condition).fold(1.0, f64::max)
 }
+
+/// What part of as many sets as usual is looked at: what peeling leaves of hands of blocks is eliminated, which takes the
+/// square of their number and more.
+fn part_of_sets(code: &dyn Code) -> f64 {
+    if code.hand() == 1 { 1.0 } else { (FEW_SOURCES / code.sources() as f64).powi(2).min(1.0) }
+}
+
+const FEW_SOURCES: f64 = 64.0;
 
 /// All shares of these holders.
 pub(super) fn hands(holders: &Arrived, hand: usize) -> Arrived {
@@ -39,14 +47,17 @@ pub(super) const ALL_UP_TO: usize = 1000;
 
 const SAMPLES: usize = 300;
 
-fn sets(n: usize, size: usize) -> Vec<Arrived> {
-    if choices(n, size) <= ALL_UP_TO {
+fn sets(n: usize, size: usize, part: f64) -> Vec<Arrived> {
+    let of = |count: usize| (count as f64 * part).ceil() as usize;
+    if choices(n, size) <= of(ALL_UP_TO) {
         return all(n, size);
     }
     let window = |start: usize| (0..size).map(|at| (start + at) % n).collect();
     let mut sets: Vec<Arrived> = (0..n).map(window).collect();
     let mut rng = Seed(1).stream(Purpose::Code, &[n as u64, size as u64]);
-    sets.extend((0..SAMPLES).map(|_| sample(&mut rng, n, size).into_iter().collect::<Arrived>()));
+    sets.extend(
+        (0..of(SAMPLES)).map(|_| sample(&mut rng, n, size).into_iter().collect::<Arrived>()),
+    );
     sets
 }
 

@@ -4,6 +4,7 @@ use rand::RngExt;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
+use super::varied::{Own, Varied};
 use crate::maths::chance::{Purpose, Seed};
 
 /// What scenarios have in common: the words of a topology that say what is run.
@@ -13,8 +14,11 @@ pub struct Base {
     pub model: String,
     /// The value of `inputs`.
     pub inputs: String,
-    /// A layer's name, for faults that strike at a stage.
+    /// A dense layer's name, for faults that strike at a stage, and how many rows it has.
     pub layer: String,
+    pub rows: usize,
+    /// All layers' names, in the model's order.
+    pub layers: Vec<String>,
 }
 
 /// A fleet and its misfortune.
@@ -68,7 +72,8 @@ impl Scenario {
             chance: 0.02,
             pace: 1.0,
         };
-        let topology = drawing.topology(base);
+        let varied = Varied::draw(seed);
+        let topology = drawing.topology(base, &varied);
         let Faults { list, within_margin, end: ends } = drawing.faults();
         let faults = format!(
             "FaultPlan(\n    topology: \"-\",\n    seed: {seed},\n    faults: [\n{list}    ],\n)\n"
@@ -90,7 +95,7 @@ impl Drawing {
         format!("\"{}us\"", (drawn as f64 * 1000.0 * self.pace).ceil())
     }
 
-    fn topology(&mut self, base: &Base) -> String {
+    fn topology(&mut self, base: &Base, varied: &Varied) -> String {
         let n: usize = self.rng.random_range(2..=8);
         self.devices = (1..=n).map(|at| format!("d-{at}")).collect();
         let code = match self.rng.random_range(0..4) {
@@ -123,6 +128,20 @@ impl Drawing {
         let jitter = self.one_of(&["0.0", "0.1", "0.4"]);
         let retries = self.rng.random_range(1..=3);
         let rate = self.rng.random_range(30..=60);
+        let (split, policy) = (varied.split(), varied.policy());
+        let stages = varied.stages(base, n);
+        match &stages {
+            None => {}
+            Some(Own { only: None, tolerates, .. }) => {
+                self.tolerates = self.tolerates.min(*tolerates);
+            }
+            Some(Own { only: Some(stage), tolerates, .. }) => {
+                (self.tolerates, self.layers) = (*tolerates, vec![stage.clone()]);
+                // What is read off a curve is not held against witnesses.
+                self.verifies = false;
+            }
+        }
+        let stages = stages.map_or(String::new(), |own| own.entry);
         let Base { model, inputs, .. } = base;
         format!(
             "Topology(
@@ -132,13 +151,14 @@ impl Drawing {
         (name: \"d\", count: {n}, speed: \"3GFLOP/s\", memory: \"1GB\", latency: {latency},
          bandwidth: \"94.1Mbit/s\", jitter: {jitter}),
     ],
-    coding: (code: {code}, on: [\"d\"]),
+    coding: (code: {code}, on: [\"d\"]{split}),
+    stages: [{stages}],
     inputs: {inputs},
     arrivals: Poisson(per_second: {rate}.0),
     requests: 50,
     policy: (
         wait: {wait}, deadline: \"60ms\", retries: {retries}, learn: {learn}, hedge: {hedge},
-        verify: {verify}, health: (exile: \"20ms\"),
+        verify: {verify}, health: (exile: \"20ms\"){policy},
     ),
 )
 "

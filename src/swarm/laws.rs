@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use crate::drive::{Clock, Setup, Trace};
-use crate::event::{Event, Standing};
+use crate::event::{Event, Standing, Worth};
 use crate::maths::chance::Seed;
 use crate::plan::FaultPlan;
 use crate::units::{DeviceId, RequestId, Span, Time};
@@ -18,6 +18,10 @@ use crate::units::{DeviceId, RequestId, Span, Time};
 pub struct Laws {
     /// An answer further from the whole model's than this is wrong, unless it says that it is not exact.
     pub wrong: f64,
+    /// So is one read off a curve that is further than this, whatever it says.
+    pub rough: f64,
+    /// Whether all answers are read off a curve, and have to say that they are.
+    pub approximate: bool,
     /// After the last fault's end, how long until the fleet must be whole.
     pub heals_within: Span,
     /// Whether the faults together touch no more devices than may be lost.
@@ -51,7 +55,11 @@ pub struct Broken {
 pub struct Seen {
     pub answered: usize,
     pub failed: usize,
+    /// Of those given as exact.
     pub largest_error: f64,
+    /// Answers that were not, and the largest error of those read off a curve.
+    pub inexact: usize,
+    pub roughest: f64,
     /// How often each kind of fault struck.
     pub struck: BTreeMap<String, usize>,
 }
@@ -125,10 +133,10 @@ impl Laws {
                 format!("[Answered(0.0), Estimates(at_most: 1.0), MaxAbsError({wrong:e})]")
             }
             Law::EndsOnce | Law::NoneLostWithinMargin => {
-                "[NoRequestLost, Estimates(at_most: 1.0)]".to_owned()
+                "[NoRequestLost, Estimates(at_most: 0.0)]".to_owned()
             }
             Law::AllAnsweredAfter => format!(
-                "[Answered(0.0), Estimates(at_most: 1.0), During(from: \"{}ns\", to: \"{}ns\", expect: [NoRequestLost])]",
+                "[Answered(0.0), Estimates(at_most: 1.0), During(from: \"{}ns\", to: \"{}ns\", expect: [NoRequestLost, Estimates(at_most: 0.0)])]",
                 broken.since.0,
                 broken.since.0 + FOREVER.0,
             ),
@@ -152,50 +160,76 @@ impl Laws {
         Broken { law, expected, seen, place: place.into(), since }
     }
 
+    fn by_request(&self, law: Law, seen: impl ToString, request: RequestId, since: Time) -> Broken {
+        self.broken(law, seen, format!("request {}", request.0), since)
+    }
+
+    /// Whether an answer may say this of itself: what is read off a curve is not exact, and within the margin
+    /// nobody has to guess.
+    fn admits(&self, worth: Worth) -> Result<(), (Law, &'static str)> {
+        match worth {
+            Worth::Exact if self.approximate => {
+                Err((Law::NoWrongAnswer, "read off a curve and given as exact"))
+            }
+            Worth::Estimate if self.within_margin => {
+                Err((Law::NoneLostWithinMargin, "it was only guessed"))
+            }
+            Worth::Exact | Worth::Approximate | Worth::Estimate => Ok(()),
+        }
+    }
+
     /// Never a wrong answer; every request ends exactly once; within the margin none is lost.
     #[expect(clippy::wildcard_enum_match_arm, reason = "a law looks at few events")]
     fn safe(&self, trace: &Trace) -> Result<Seen, Broken> {
         let mut seen = Seen::default();
         let mut open: BTreeMap<RequestId, Option<Time>> = BTreeMap::new();
-        // Answers that say of themselves that they may be off.
-        let mut inexact: BTreeSet<RequestId> = BTreeSet::new();
+        // What answers say of themselves, where they are not exact.
+        let mut inexact: BTreeMap<RequestId, Worth> = BTreeMap::new();
         for record in trace {
             match &record.event {
                 Event::Accepted { request } => {
                     open.insert(*request, Some(record.at));
                 }
-                Event::Answered { request, .. } | Event::Failed { request, .. } => {
-                    if !matches!(open.insert(*request, None), Some(Some(_))) {
-                        let place = format!("request {}", request.0);
-                        return Err(self.broken(Law::EndsOnce, "ended twice", place, record.at));
+                Event::Answered { request, .. } | Event::Failed { request, .. }
+                    if !matches!(open.insert(*request, None), Some(Some(_))) =>
+                {
+                    let place = format!("request {}", request.0);
+                    return Err(self.broken(Law::EndsOnce, "ended twice", place, record.at));
+                }
+                Event::Answered { request, worth, .. } => {
+                    seen.answered += 1;
+                    self.admits(*worth)
+                        .map_err(|(law, seen)| self.by_request(law, seen, *request, record.at))?;
+                    if !worth.is_exact() {
+                        inexact.insert(*request, *worth);
+                        seen.inexact += 1;
                     }
-                    let says_so = |event: &Event| matches!(event, Event::Answered { worth, .. } if !worth.is_exact());
-                    inexact.extend(says_so(&record.event).then_some(*request));
-                    seen.answered += usize::from(matches!(record.event, Event::Answered { .. }));
+                }
+                Event::Failed { request, reason, .. } => {
+                    seen.failed += 1;
+                    if self.within_margin {
+                        let law = Law::NoneLostWithinMargin;
+                        return Err(self.by_request(law, reason, *request, record.at));
+                    }
                 }
                 Event::Judged { request, error, .. } => {
-                    let most = if inexact.contains(request) { f64::MAX } else { self.wrong };
+                    let (most, largest) = match inexact.get(request) {
+                        None | Some(Worth::Exact) => (self.wrong, &mut seen.largest_error),
+                        Some(Worth::Approximate) => (self.rough, &mut seen.roughest),
+                        // Nothing is claimed of what is guessed, but that it is a number.
+                        Some(Worth::Estimate) => (f64::MAX, &mut 0.0),
+                    };
                     if error.is_nan() || *error > most {
-                        let place = format!("request {}", request.0);
                         let by = format!("wrong by {error:.1e}");
-                        return Err(self.broken(Law::NoWrongAnswer, by, place, record.at));
+                        return Err(self.by_request(Law::NoWrongAnswer, by, *request, record.at));
                     }
-                    if !inexact.contains(request) {
-                        seen.largest_error = seen.largest_error.max(*error);
-                    }
+                    *largest = largest.max(*error);
                 }
                 Event::FaultBegan { what, .. } => {
                     let kind = what.split('(').next().unwrap_or_default();
                     *seen.struck.entry(kind.to_owned()).or_default() += 1;
                 }
                 _ => {}
-            }
-            if let Event::Failed { request, reason, .. } = &record.event {
-                seen.failed += 1;
-                if self.within_margin {
-                    let place = format!("request {}", request.0);
-                    return Err(self.broken(Law::NoneLostWithinMargin, reason, place, record.at));
-                }
             }
         }
         match open.iter().find_map(|(request, open)| open.map(|since| (request, since))) {
@@ -222,8 +256,13 @@ impl Laws {
                     late.insert(*request);
                 }
                 Event::Failed { request, reason, .. } if late.contains(request) => {
-                    let place = format!("request {}", request.0);
-                    return Err(self.broken(Law::AllAnsweredAfter, reason, place, whole));
+                    return Err(self.by_request(Law::AllAnsweredAfter, reason, *request, whole));
+                }
+                Event::Answered { request, worth: Worth::Estimate, .. }
+                    if late.contains(request) =>
+                {
+                    let seen = "it was only guessed";
+                    return Err(self.by_request(Law::AllAnsweredAfter, seen, *request, whole));
                 }
                 Event::Judgement { device, to, .. } => {
                     standings.insert(*device, (*to, record.at));

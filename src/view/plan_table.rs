@@ -220,10 +220,15 @@ fn streaming(stage: &Stage, layer: &CodedLayer) -> Option<String> {
         Verify::Off | Verify::Surplus | Verify::Auto => "lies are not looked for",
     };
     let of = if rows == 1 { "one row".to_owned() } else { format!("{rows} rows") };
+    let certain = match stage.code.tolerates() {
+        0 => "That the loss of any one is borne could not be shown".to_owned(),
+        1 => "That the loss of any one is borne is shown".to_owned(),
+        lost => format!("That the loss of any {lost} is borne is shown"),
+    };
     (hand > 1).then(|| {
         format!(
             "{name}: each device sends {hand} blocks of {of}, each as it is done. {code} needs at \
-             least {} of the {shares}, whoever sends them; {checked}",
+             least {} of the {shares}, whoever sends them; {checked}. {certain}",
             stage.needed()
         )
     })
@@ -263,9 +268,13 @@ fn amplification(plan: &Plan, stage: &Stage) -> Option<String> {
     };
     if worst > allowed {
         let left = stage.tolerates;
+        let so = match left {
+            0 => "no loss is promised, though what comes may amplify less".to_owned(),
+            left => format!("only any {left} may be lost"),
+        };
         return Some(format!(
             "{name}: with {lost} lost {code} may amplify rounding {worst:.0e} times; beyond \
-             worst_condition, {allowed:.0e}, nothing is decoded, so only any {left} may be lost"
+             worst_condition, {allowed:.0e}, nothing is decoded, so {so}"
         ));
     }
     (worst > WORTH_A_NOTE).then(|| {

@@ -1,0 +1,97 @@
+//! Stages as they have come out: how their results are checked, whether their deadlines can be kept, and
+//! whether devices have memory for them.
+
+use std::cmp::Reverse;
+
+use super::Assigner;
+use crate::maths::delay::Delay;
+use crate::plan::source::To;
+use crate::plan::topology::VerifyFile;
+use crate::plan::{Device, Stage, StageWork, Verify, held_bytes};
+use crate::units::{DeviceId, Span};
+
+/// The share of a round's time that witnesses may cost where the policy leaves it open.
+const CHEAP: f64 = 0.03;
+
+impl Assigner<'_> {
+    /// How long the k-th fastest holder takes to answer when nothing goes wrong, with latencies picked
+    /// from their distributions.
+    fn round_time(&self, stage: &Stage, pick: fn(&Delay) -> Span) -> Span {
+        let time = |(share, holders): (usize, &Vec<DeviceId>)| {
+            let travels = stage.task_bytes(share) + stage.reply_bytes(share);
+            let Device { machine, latency, reply_latency, bandwidth, .. } =
+                &self.devices[holders[0].0];
+            // Shares of a hand are computed one after the other.
+            let turn = share % stage.code.hand() + 1;
+            let compute = machine.speed.time_for(stage.share_work(share)) * turn as f64;
+            pick(latency) + pick(reply_latency) + bandwidth.time_for(travels) + compute
+        };
+        let mut times: Vec<Span> = stage.holders.iter().enumerate().map(time).collect();
+        times.sort();
+        times[stage.needed() - 1]
+    }
+
+    /// What `Auto` comes to for a stage: witnesses where they cost little against the round.
+    pub(super) fn verify(&self, stage: &Stage) -> Verify {
+        // Nor are shares of which no number suffices: many would be checked by nobody.
+        let has_cells = stage.code.encoder().cells() > 1 || stage.code.hand() > 1;
+        let policy = match self.file.policy.verify {
+            VerifyFile::Off => return Verify::Off,
+            // Shares of several cells are not compared element by element.
+            VerifyFile::Surplus | VerifyFile::Auto if has_cells => return Verify::Always,
+            VerifyFile::Surplus => return Verify::Surplus,
+            VerifyFile::Always => return Verify::Always,
+            VerifyFile::Auto => CHEAP,
+        };
+        // Waiting for a second copy of a whole stage costs more than the policy leaves open.
+        let StageWork::Layer(layer) = &stage.work else { return Verify::Off };
+        let work = layer.witness_work(0..stage.code.sources());
+        let costs = self.file.supervisor.speed.time_for(work).as_secs();
+        let round = self.round_time(stage, Delay::middle).as_secs();
+        if costs < policy * round { Verify::Always } else { Verify::Surplus }
+    }
+
+    /// A deadline must leave the k-th fastest holder time to answer when nothing goes wrong.
+    pub(super) fn check_deadlines(&mut self, stages: &[Stage], origins: &[Option<usize>]) {
+        for (stage, origin) in stages.iter().zip(origins) {
+            let least = self.round_time(stage, Delay::least);
+            if stage.deadline < least {
+                let (name, deadline) = (&stage.name, stage.deadline);
+                let own = origin.filter(|at| self.file.stages[*at].deadline.is_some());
+                let path: &[To<'_>] = match own {
+                    Some(at) => &[To::Field("stages"), To::Item(at), To::Field("deadline")],
+                    None if self.file.coding.deadline.is_some() => {
+                        &[To::Field("coding"), To::Field("deadline")]
+                    }
+                    None => &[To::Field("policy"), To::Field("deadline")],
+                };
+                let message = format!(
+                    "stage {name} has a deadline of {deadline}, but the fastest possible round takes {least}"
+                );
+                self.problem(path, message, "allow several times that");
+            }
+        }
+    }
+
+    /// One problem for each entry of `devices`, however many devices it stands for.
+    pub(super) fn check_memory(&mut self, stages: &[Stage]) {
+        let held = held_bytes(stages, self.devices.len());
+        let mut id = 0;
+        for (at, entry) in self.file.devices.iter().enumerate() {
+            let count = entry.count.unwrap_or(1).min(self.devices.len());
+            let all = (id..id + count).map(|id| (held[id], DeviceId(id)));
+            let most = all.max_by_key(|(held, device)| (*held, Reverse(*device)));
+            id += count;
+            if let Some((held, DeviceId(id))) = most
+                && held > entry.memory
+                && let Some(device) = self.devices.get(id)
+            {
+                let (name, memory) = (&device.name, entry.memory);
+                let message =
+                    format!("{name} has {memory} of memory and would hold {held} of weights");
+                let path = [To::Field("devices"), To::Item(at), To::Field("memory")];
+                self.problem(&path, message, "spread the stages over more devices");
+            }
+        }
+    }
+}
