@@ -6,10 +6,12 @@ use ratatui::style::Modifier;
 use ratatui::text::{Line, Span as Text};
 use ratatui::widgets::{Block, Clear, Paragraph, Widget};
 
+use super::act::PAGE;
 use super::{App, Mode};
 use crate::plan::typed;
-use crate::screen::keys::TABLE;
+use crate::screen::keys::{Action, TABLE};
 use crate::screen::look::Tone;
+use crate::screen::prompt::Purpose;
 use crate::units::Span;
 
 impl App {
@@ -39,6 +41,42 @@ impl App {
         let border = self.look.style(Tone::Title);
         let block = Block::bordered().border_style(border).title(format!(" {title} "));
         Paragraph::new(lines).block(block).scroll((at as u16, 0)).render(area, to);
+        Ok(())
+    }
+
+    /// A key in a list that lies over the screen.
+    pub(super) fn choose(&mut self, action: Option<Action>) -> anyhow::Result<()> {
+        let last = match &self.mode {
+            Mode::Menu(_) => typed::kinds().count() - 1,
+            Mode::Branches(_) => self.session.branches() - 1,
+            Mode::Help(_) | Mode::Watch | Mode::Prompt(_) | Mode::Sure { .. } => usize::MAX,
+        };
+        let (Mode::Help(at) | Mode::Menu(at) | Mode::Branches(at)) = &mut self.mode else {
+            return Ok(());
+        };
+        match action {
+            Some(Action::Down) => *at = at.saturating_add(1).min(last),
+            Some(Action::Up) => *at = at.saturating_sub(1),
+            Some(Action::PageDown) => *at = at.saturating_add(PAGE as usize).min(last),
+            Some(Action::PageUp) => *at = at.saturating_sub(PAGE as usize),
+            Some(Action::Inspect) => {
+                let at = *at;
+                match std::mem::replace(&mut self.mode, Mode::Watch) {
+                    Mode::Menu(_) => {
+                        let template = typed::kinds().nth(at);
+                        self.prompt(Purpose::Fault, template.map_or("", |(_, template)| template));
+                    }
+                    Mode::Branches(_) => {
+                        self.playing = false;
+                        self.session.switch(at);
+                        self.saved = None;
+                    }
+                    Mode::Help(_) | Mode::Watch | Mode::Prompt(_) | Mode::Sure { .. } => {}
+                }
+            }
+            None => {}
+            Some(_) => self.mode = Mode::Watch,
+        }
         Ok(())
     }
 
