@@ -11,6 +11,7 @@ use super::{App, Mode};
 use crate::plan::typed;
 use crate::screen::keys::{Action, TABLE};
 use crate::screen::look::Tone;
+use crate::screen::panel::pen::column;
 use crate::screen::prompt::Purpose;
 use crate::units::Span;
 
@@ -24,7 +25,9 @@ impl App {
             Mode::Sure { why, .. } => ("Sure?", self.question(&why.clone()), 0),
             Mode::Branches(at) => {
                 let at = *at;
-                ("Branches", self.branch_table(at)?, 0)
+                // The chosen one is in sight, under the heading.
+                let scrolled = (at + 4).saturating_sub(screen.height.into());
+                ("Branches", self.branch_table(at, screen.width.into())?, scrolled)
             }
         };
         let width = lines.iter().map(Line::width).max().unwrap_or(0) as u16 + 4;
@@ -120,12 +123,22 @@ impl App {
         ]
     }
 
-    fn branch_table(&mut self, at: usize) -> anyhow::Result<Vec<Line<'static>>> {
+    fn branch_table(&mut self, at: usize, columns: usize) -> anyhow::Result<Vec<Line<'static>>> {
         let (reached, standings) = self.session.compare()?;
         let look = &self.look;
+        // What was typed is given what the numbers and the border leave.
+        let room = columns.saturating_sub(66).min(24);
+        let typed = |what: &str| column(look, what, room);
         let heading = format!(
-            "  {:8} {:>10} {:24} {:>9} {:>7} {:>9} {:>9} {:>8}",
-            "up to", "left at", "last typed", "answered", "failed", "p50", "p99", "off by"
+            "  {:8} {:>9} {} {:>9} {:>6} {:>8} {:>8} {:>7}",
+            "up to",
+            "left at",
+            typed("last typed"),
+            "answered",
+            "failed",
+            "p50",
+            "p99",
+            "off by"
         );
         let mut lines = vec![Line::styled(heading, look.style(Tone::Quiet))];
         let span = |span: Option<Span>| span.map_or("-".to_owned(), |s| s.to_string());
@@ -133,9 +146,9 @@ impl App {
             let here = if row == self.session.current() { look.sign("▸", ">") } else { " " };
             let left =
                 standing.forked.map_or("-".to_owned(), |at| format!("{:.1} ms", at.as_millis()));
-            let typed = standing.last_typed.clone().unwrap_or_else(|| "-".to_owned());
+            let typed = typed(standing.last_typed.as_deref().unwrap_or("-"));
             let text = format!(
-                "{here} {:8} {left:>10} {typed:24} {:>4} {:>4} {:>7} {:>9} {:>9} {:>8.1e}",
+                "{here} {:8} {left:>9} {typed} {:>4} {:>4} {:>6} {:>8} {:>8} {:>7.1e}",
                 format!("{:.0} ms", reached.as_millis()),
                 standing.answered,
                 format!("/{}", standing.accepted),
