@@ -95,7 +95,7 @@ impl Bench {
     fn reply(&mut self, (device, ticket, inputs): &(DeviceId, Ticket, Vec<Tensor>)) {
         let held = self.deployment.held_by(*device);
         let result = held[&(ticket.round.stage, ticket.share)].run(inputs);
-        let message = Message::Reply(*ticket, result);
+        let message = Message::Reply(*ticket, result.map(Arc::new));
         self.step(Input::Mail { from: NodeId::Device(*device), message });
     }
 
@@ -103,7 +103,9 @@ impl Bench {
     fn lie(&mut self, (device, ticket, inputs): &(DeviceId, Ticket, Vec<Tensor>)) {
         let held = self.deployment.held_by(*device);
         let result = held[&(ticket.round.stage, ticket.share)].run(inputs);
-        let scaled = |tensors: Vec<Tensor>| tensors.into_iter().map(|x| x * 1.5).collect();
+        let scaled = |tensors: Vec<Tensor>| {
+            Arc::new(tensors.into_iter().map(|x| x * 1.5).collect::<Vec<_>>())
+        };
         let message = Message::Reply(*ticket, result.map(scaled));
         self.step(Input::Mail { from: NodeId::Device(*device), message });
     }
