@@ -2,6 +2,8 @@
 //!
 //! No tensors in here: ids, counts, moments, norms. Nothing here knows who emits or reads an event.
 
+mod about;
+
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -200,136 +202,6 @@ pub enum Event {
     /// A stage can now lose so many more devices of good standing and still answer; negative if
     /// it cannot answer without those of bad standing.
     MarginChanged { stage: StageId, left: i64 },
-}
-
-impl Event {
-    /// The request it is about.
-    pub fn request(&self) -> Option<RequestId> {
-        match self {
-            Self::Accepted { request }
-            | Self::Encoded { request, .. }
-            | Self::Gathered { request, .. }
-            | Self::Scattered { request, .. }
-            | Self::Started { request, .. }
-            | Self::Arrived { request, .. }
-            | Self::Late { request, .. }
-            | Self::Refused { request, .. }
-            | Self::Skipped { request, .. }
-            | Self::Enough { request, .. }
-            | Self::Decoded { request, .. }
-            | Self::DeadlinePassed { request, .. }
-            | Self::LocalRan { request, .. }
-            | Self::Answered { request, .. }
-            | Self::Failed { request, .. }
-            | Self::Judged { request, .. }
-            | Self::NotComputed { request }
-            | Self::Caught { request, .. }
-            | Self::Doubted { request, .. } => Some(*request),
-            Self::Lost { request, .. } => *request,
-            Self::Deployed { .. }
-            | Self::FaultBegan { .. }
-            | Self::FaultEnded { .. }
-            | Self::Died { .. }
-            | Self::Judgement { .. }
-            | Self::MarginChanged { .. } => None,
-        }
-    }
-
-    /// The stage it is about.
-    pub fn stage(&self) -> Option<StageId> {
-        match self {
-            Self::Encoded { stage, .. }
-            | Self::Gathered { stage, .. }
-            | Self::Scattered { stage, .. }
-            | Self::Started { stage, .. }
-            | Self::Arrived { stage, .. }
-            | Self::Late { stage, .. }
-            | Self::Refused { stage, .. }
-            | Self::Skipped { stage, .. }
-            | Self::Enough { stage, .. }
-            | Self::Decoded { stage, .. }
-            | Self::DeadlinePassed { stage, .. }
-            | Self::Caught { stage, .. }
-            | Self::Doubted { stage, .. }
-            | Self::MarginChanged { stage, .. } => Some(*stage),
-            Self::Accepted { .. }
-            | Self::LocalRan { .. }
-            | Self::Answered { .. }
-            | Self::Failed { .. }
-            | Self::Judged { .. }
-            | Self::NotComputed { .. }
-            | Self::Deployed { .. }
-            | Self::FaultBegan { .. }
-            | Self::FaultEnded { .. }
-            | Self::Lost { .. }
-            | Self::Died { .. }
-            | Self::Judgement { .. } => None,
-        }
-    }
-
-    /// The shares it is about.
-    pub fn shares(&self) -> Vec<usize> {
-        match self {
-            Self::Scattered { asked, .. } => asked.iter().map(|(share, _)| *share).collect(),
-            Self::Started { share, .. }
-            | Self::Arrived { share, .. }
-            | Self::Late { share, .. }
-            | Self::Refused { share, .. }
-            | Self::Skipped { share, .. }
-            | Self::Caught { share, .. } => vec![*share],
-            Self::Enough { arrived: shares, .. }
-            | Self::Decoded { used: shares, .. }
-            | Self::DeadlinePassed { missing: shares, .. }
-            | Self::Doubted { arrived: shares, .. } => shares.clone(),
-            Self::Accepted { .. }
-            | Self::Encoded { .. }
-            | Self::Gathered { .. }
-            | Self::LocalRan { .. }
-            | Self::Answered { .. }
-            | Self::Failed { .. }
-            | Self::Judged { .. }
-            | Self::NotComputed { .. }
-            | Self::Deployed { .. }
-            | Self::FaultBegan { .. }
-            | Self::FaultEnded { .. }
-            | Self::Lost { .. }
-            | Self::Died { .. }
-            | Self::Judgement { .. }
-            | Self::MarginChanged { .. } => Vec::new(),
-        }
-    }
-
-    /// The devices it is about.
-    pub fn devices(&self) -> Vec<DeviceId> {
-        match self {
-            Self::Scattered { asked, .. } => asked.iter().map(|(_, device)| *device).collect(),
-            Self::Started { device, .. }
-            | Self::Arrived { device, .. }
-            | Self::Late { device, .. }
-            | Self::Refused { device, .. }
-            | Self::Skipped { device, .. }
-            | Self::Deployed { device, .. }
-            | Self::FaultBegan { device, .. }
-            | Self::FaultEnded { device, .. }
-            | Self::Lost { device, .. }
-            | Self::Died { device, .. }
-            | Self::Judgement { device, .. }
-            | Self::Caught { device, .. } => vec![*device],
-            Self::Accepted { .. }
-            | Self::Encoded { .. }
-            | Self::Gathered { .. }
-            | Self::Enough { .. }
-            | Self::Decoded { .. }
-            | Self::DeadlinePassed { .. }
-            | Self::LocalRan { .. }
-            | Self::Answered { .. }
-            | Self::Failed { .. }
-            | Self::Judged { .. }
-            | Self::NotComputed { .. }
-            | Self::Doubted { .. }
-            | Self::MarginChanged { .. } => Vec::new(),
-        }
-    }
 }
 
 /// What a message is, in a word.

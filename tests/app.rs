@@ -261,11 +261,12 @@ fn marked_devices_are_struck_together() {
 
 #[test]
 fn a_fault_in_the_past_makes_a_branch_and_both_can_be_compared() {
-    let mut user = User::before(120, 40);
+    let mut user = User::before(80, 24);
     user.press(&["space", "}", "}", "}", "}", "{", "{", "z"]);
     user.sees("branch 2 of 2");
     user.press(&["}", "}", "b"]);
     user.sees("last typed");
+    user.sees("off by");
     user.sees("Freeze");
     user.press(&["k", "enter"]);
     assert_eq!(user.app.session().current(), 0);

@@ -4,11 +4,13 @@ mod support;
 
 use std::ops::ControlFlow;
 
-use kofn::drive::{Clock, Setup, Trace};
+use actix::Actor;
+use kofn::drive::{Clock, Host, Setup, Step, Trace};
 use kofn::event::{Event, Record};
 use kofn::fault::FaultKind;
+use kofn::node::{Device, Effect, Input, Job, Message, NodeId, Output, RoundId, Ticket};
 use kofn::plan::{Fault, Phase, Trigger};
-use kofn::units::{DeviceId, RequestId, Span};
+use kofn::units::{DeviceId, RequestId, Span, Time};
 use support::{answers, count, plan, setup, simulate};
 
 fn live(setup: &Setup) -> Trace {
@@ -63,4 +65,34 @@ fn in_real_time_too_a_device_that_comes_back_is_deployed_again() {
     let trace = live(&setup(&plan("lenet5"), 300).with_faults(vec![fault]));
     assert_eq!(answers(&trace).len(), 300);
     assert_eq!(count(&trace, |event| matches!(event, Event::Deployed { shares: 5, .. })), 1);
+}
+
+/// A crash drops the last address of a device's actor; what it was at runs on another thread.
+#[test]
+fn in_real_time_the_job_of_a_device_that_dies_stops() {
+    let setup = setup(&plan("lenet5"), 1);
+    let held = setup.deployment.held_by(DeviceId(0));
+    let (&(stage, share), _) = held.first_key_value().expect("it holds shares");
+    let round = RoundId { request: RequestId(0), stage };
+    let ticket = Ticket { round, share, attempt: 0 };
+    let task = Message::Task(ticket, setup.cases[0].inputs.clone().into());
+    let runtime = || tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    actix::System::with_tokio_rt(runtime).block_on(async {
+        let host = Host::new(Device::deployed(DeviceId(0), held)).start().recipient::<Step>();
+        let input = Input::Mail { from: NodeId::Supervisor, message: task };
+        let effects = host.send(Step { now: Time::ZERO, input }).await.expect("it is up");
+        let job = |effect| if let Effect::Work(job) = effect { Some(job) } else { None };
+        let job = effects.0.into_iter().find_map(job).expect("it begins");
+        let Job::Share { wanted, .. } = &job else { panic!("a device computes its share") };
+        let wanted = wanted.clone();
+        assert!(wanted.is_so(), "while the device lives");
+        drop(host);
+        // Its actor is gone after a turn or two of this thread.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!wanted.is_so(), "nobody wants the result of who is gone");
+        let Output::Share { result, .. } = job.run() else { panic!("a share's job gives a share") };
+        assert_eq!(result.expect_err("it stops"), "it was called off");
+    });
 }

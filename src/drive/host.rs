@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 
 use actix::dev::RecipientRequest;
 use actix::{Actor, Context, Handler, Message, MessageResult, Recipient};
@@ -62,7 +63,7 @@ pub(super) struct Panicked;
 /// A step of a node: taken at once, or sent to its actor, which answers with its effects.
 pub(super) enum Stepped {
     Here(Result<(), Panicked>),
-    Sent(RecipientRequest<Step>),
+    Sent(Pin<Box<RecipientRequest<Step>>>),
 }
 
 impl<N: Node + Unpin + 'static> Home<N> {
@@ -72,7 +73,7 @@ impl<N: Node + Unpin + 'static> Home<N> {
 
     fn step(&mut self, now: Time, input: Input, out: &mut Effects) -> Stepped {
         match self {
-            Self::Actor(address) => Stepped::Sent(address.send(Step { now, input })),
+            Self::Actor(address) => Stepped::Sent(Box::pin(address.send(Step { now, input }))),
             Self::Here(node) => {
                 let handle = AssertUnwindSafe(|| node.handle(now, input, out));
                 Stepped::Here(catch_unwind(handle).map_err(|_| Panicked))

@@ -77,15 +77,13 @@ impl Links {
         let Link { bandwidth, latency } = &self.links[device];
         let free = &mut self.free[way as usize][device.0];
         *free = (*free).max(now) + bandwidth.time_for(size);
-        let latency = match &latency[way as usize] {
-            Delay::Constant(span) => *span,
-            latency => {
-                let [a, b, c, d, e, f] = *identity;
-                let ids = [device.0 as u64, way as u64, a, b, c, d, e, f];
-                latency.draw(&mut self.seed.stream(Purpose::Latency, &ids))
-            }
-        };
-        *free + latency
+        let latency = &latency[way as usize];
+        if let Delay::Constant(span) = latency {
+            return *free + *span;
+        }
+        let [a, b, c, d, e, f] = *identity;
+        let ids = [device.0 as u64, way as u64, a, b, c, d, e, f];
+        *free + latency.draw(&mut self.seed.stream(Purpose::Latency, &ids))
     }
 }
 

@@ -134,7 +134,7 @@ mod tests {
             Just(0),
             0..1_u64 << SLOT_BITS,
             0..SLOTS << SLOT_BITS,
-            0..4 * SLOTS << SLOT_BITS
+            0..(4 * SLOTS) << SLOT_BITS
         ];
         prop::collection::vec(prop::option::weighted(0.6, after), 0..400)
     }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::job::Wanted;
 use super::{Effects, Input, Job, Message, Node, NodeId, Output, RoundId, Ticket, Timer};
 use crate::event::Event;
@@ -15,8 +17,8 @@ pub struct Device {
     id: DeviceId,
     /// How often it came up anew: tells what it says in this life from what is still on its way.
     life: u32,
-    /// By stage and share.
-    shares: Vec<Held>,
+    /// By stage and share; as many as most devices hold lie where the device lies.
+    shares: SmallVec<[Held; 8]>,
     waiting: VecDeque<(Ticket, Inputs)>,
     /// The job in hand.
     busy: Option<Ticket>,

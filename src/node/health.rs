@@ -13,19 +13,23 @@
 //! how unlikely it is, in powers of ten, that a reply still comes, given how this device used to
 //! reply relative to what is typical for the stage. Slow is not dead: a device that answers returns.
 
-use std::collections::VecDeque;
+mod flags;
+mod pace;
 
+use flags::Flags;
+use pace::{Recent, Running};
 use smallvec::SmallVec;
 
-use super::{RoundId, Ticket};
+use super::Ticket;
 use crate::event::{Event, Proof, Standing};
 use crate::plan::HealthRule;
-use crate::units::{DeviceId, Span, StageId, Time};
+use crate::units::{DeviceId, RequestId, Span, StageId, Time};
 
 #[derive(Debug)]
 pub(super) struct Health {
     rule: HealthRule,
     devices: Vec<Record>,
+    exiles: Vec<Exile>,
     /// Recent reply times of each stage, from all devices.
     stages: Vec<Recent>,
     /// How long a stage's reply is taken to need until replies have shown it.
@@ -36,92 +40,59 @@ pub(super) struct Health {
     changed: Vec<DeviceId>,
 }
 
-/// The latest reply times, as they came and in order.
-#[derive(Clone, Debug, Default)]
-struct Recent {
-    came: VecDeque<Span>,
-    sorted: Vec<Span>,
-}
-
-impl Recent {
-    fn take(&mut self, took: Span) {
-        self.came.push_back(took);
-        self.sorted.insert(self.sorted.partition_point(|other| *other < took), took);
-        if self.came.len() > REMEMBERED
-            && let Some(oldest) = self.came.pop_front()
-        {
-            self.sorted.remove(self.sorted.partition_point(|other| *other < oldest));
-        }
-    }
-}
-
-/// A set of devices that is looked through often, and changed at every message.
-#[derive(Debug, Default)]
-struct Flags(Vec<u64>);
-
-impl Flags {
-    fn set(&mut self, DeviceId(device): DeviceId, to: bool) {
-        if self.0.len() <= device / 64 {
-            self.0.resize(device / 64 + 1, 0);
-        }
-        let bit = 1 << (device % 64);
-        if to { self.0[device / 64] |= bit } else { self.0[device / 64] &= !bit }
-    }
-
-    /// Those that are set, in order.
-    fn all(&self) -> Vec<DeviceId> {
-        let words = self.0.iter().enumerate().filter(|(_, word)| **word != 0);
-        let bits = |(at, word): (usize, &u64)| {
-            let (word, first) = (*word, 64 * at);
-            (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| DeviceId(first + bit))
-        };
-        words.flat_map(bits).collect()
-    }
-}
-
-/// In one piece of memory each: a fleet of thousands is larger than caches.
+/// What is looked at with every reply; a fleet of thousands is larger than caches, and this is one line of
+/// them.
 #[derive(Debug)]
-#[repr(align(128))]
+#[repr(align(64))]
 struct Record {
     standing: Standing,
     /// It said goodbye.
     away: bool,
-    /// Logarithm of its reply times in units of what is typical for the stage.
-    log_ratio: Running,
-    /// What it was asked for and has said nothing about, in order: a few at most, and mostly one.
-    open: SmallVec<[((RoundId, usize), Time); 1]>,
-    /// When it last let hear of itself.
-    heard: Time,
+    /// It lied, and was not trusted again since.
+    lied: bool,
     /// Replies in a row on probation.
     good: u32,
-    /// How many it needs to be trusted again.
-    needs: u32,
-    /// When its exile ends, and how long the next will be.
-    until: Time,
-    exile: Span,
+    /// Logarithm of its reply times in units of what is typical for the stage.
+    log_ratio: Running,
+    /// When it last let hear of itself.
+    heard: Time,
+    /// What it was asked for and has said nothing about, in order: a few at most, and mostly one.
+    open: SmallVec<[Open; 1]>,
 }
 
-/// Mean and variance of a stream that forgets (exponentially weighted).
+/// Something a device was asked for, and when.
 #[derive(Clone, Copy, Debug)]
-struct Running {
-    mean: f64,
-    variance: f64,
+struct Open {
+    request: RequestId,
+    stage: u32,
+    share: u32,
+    asked: Time,
 }
 
-impl Running {
-    fn take(&mut self, x: f64) {
-        let off = x - self.mean;
-        self.mean += FORGETS * off;
-        self.variance = (1.0 - FORGETS) * (self.variance + FORGETS * off * off);
+impl Open {
+    fn new(Ticket { round, share, .. }: Ticket, asked: Time) -> Self {
+        Self { request: round.request, stage: round.stage.0 as u32, share: share as u32, asked }
+    }
+
+    fn what(&self) -> (RequestId, u32, u32) {
+        (self.request, self.stage, self.share)
     }
 }
 
-/// The weight of a new reply: what is older than some twenty replies hardly counts.
-const FORGETS: f64 = 0.1;
-/// Replies of a stage that are remembered.
-const REMEMBERED: usize = 64;
-/// Replies of a stage before its deadline is learned from them.
-const ENOUGH: usize = 16;
+impl Record {
+    /// Good replies in a row that end probation.
+    fn needs(&self) -> u32 {
+        if self.lied { GOOD_OF_A_LIAR } else { GOOD_IN_A_ROW }
+    }
+}
+
+/// When a device's exile ends, and how long the next will be.
+#[derive(Clone, Debug)]
+struct Exile {
+    until: Time,
+    next: Span,
+}
+
 /// Good replies in a row that end probation; a liar must show more.
 const GOOD_IN_A_ROW: u32 = 3;
 const GOOD_OF_A_LIAR: u32 = 12;
@@ -141,18 +112,18 @@ impl Health {
         let fresh = || Record {
             standing: Standing::Healthy,
             away: false,
-            log_ratio: Running { mean: 0.0, variance: LEAST_SD * LEAST_SD },
-            open: SmallVec::new(),
-            heard: Time::ZERO,
+            lied: false,
             good: 0,
-            needs: GOOD_IN_A_ROW,
-            until: Time::ZERO,
-            exile: rule.exile,
+            log_ratio: Running { mean: 0.0, variance: LEAST_SD * LEAST_SD },
+            heard: Time::ZERO,
+            open: SmallVec::new(),
         };
+        let exiles = vec![Exile { until: Time::ZERO, next: rule.exile }; devices];
         let devices = (0..devices).map(|_| fresh()).collect();
         let prior = deadlines.iter().map(|deadline| *deadline * PRIOR).collect();
         let stages = vec![Recent::default(); deadlines.len()];
-        Self { rule, devices, stages, prior, awaited: Flags::default(), changed: Vec::new() }
+        let (awaited, changed) = Default::default();
+        Self { rule, devices, exiles, stages, prior, awaited, changed }
     }
 
     /// Whether the device is one to rely on.
@@ -171,7 +142,7 @@ impl Health {
         if record.away {
             return false;
         }
-        if record.standing == Standing::Excluded && now >= record.until {
+        if record.standing == Standing::Excluded && now >= self.exiles[device.0].until {
             // What it was asked in exile, for want of others, says nothing about now.
             self.forget(device);
             self.judge(device, Standing::Probation, "its exile is over".to_owned(), out);
@@ -181,9 +152,9 @@ impl Health {
 
     pub(super) fn asked(&mut self, now: Time, device: DeviceId, ticket: Ticket) {
         let open = &mut self.devices[device.0].open;
-        let what = (ticket.round, ticket.share);
-        if let Err(at) = open.binary_search_by_key(&what, |(what, _)| *what) {
-            open.insert(at, (what, now));
+        let asked = Open::new(ticket, now);
+        if let Err(at) = open.binary_search_by_key(&asked.what(), Open::what) {
+            open.insert(at, asked);
         }
         self.awaited.set(device, true);
     }
@@ -206,11 +177,11 @@ impl Health {
         let stage = ticket.round.stage;
         let record = &mut self.devices[device.0];
         record.heard = now;
-        let what = (ticket.round, ticket.share);
-        let Ok(at) = record.open.binary_search_by_key(&what, |(what, _)| *what) else { return };
-        let (_, asked) = record.open.remove(at);
+        let what = Open::new(ticket, now).what();
+        let Ok(at) = record.open.binary_search_by_key(&what, Open::what) else { return };
+        let Open { asked, .. } = record.open.remove(at);
         // What it was asked before that is lost or will be late: it says nothing about now.
-        record.open.retain(|(_, at)| *at >= asked);
+        record.open.retain(|open| open.asked >= asked);
         let is_awaited = !record.open.is_empty();
         self.awaited.set(device, is_awaited);
         if has_result {
@@ -222,14 +193,14 @@ impl Health {
             self.stages[stage.0].take(took);
         }
         let record = &mut self.devices[device.0];
-        record.good += u32::from(record.needs == GOOD_IN_A_ROW);
+        record.good += u32::from(!record.lied);
         self.reconsider(device, out);
     }
 
     /// A result of the device was checked and used: what a liar must show again and again.
     pub(super) fn proved(&mut self, device: DeviceId, out: &mut Vec<Event>) {
         let record = &mut self.devices[device.0];
-        record.good += u32::from(record.needs != GOOD_IN_A_ROW);
+        record.good += u32::from(record.lied);
         self.reconsider(device, out);
     }
 
@@ -243,13 +214,13 @@ impl Health {
             Standing::Healthy if factor > SLOW => self.judge(device, by_pace, times(), out),
             Standing::Slow if factor < NOT_SLOW => self.judge(device, by_pace, times(), out),
             Standing::Suspect => self.judge(device, by_pace, "it let hear of itself".into(), out),
-            Standing::Excluded if record.needs == GOOD_IN_A_ROW => {
+            Standing::Excluded if !record.lied => {
                 self.judge(device, Standing::Probation, "it let hear of itself".into(), out);
             }
-            Standing::Probation if record.good >= record.needs => {
+            Standing::Probation if record.good >= record.needs() => {
                 let record = &mut self.devices[device.0];
-                record.exile = self.rule.exile;
-                record.needs = GOOD_IN_A_ROW;
+                record.lied = false;
+                self.exiles[device.0].next = self.rule.exile;
                 let why = format!("{} good replies in a row", record.good);
                 self.judge(device, by_pace, why, out);
             }
@@ -260,10 +231,10 @@ impl Health {
     /// Looks at a device's silence.
     pub(super) fn review(&mut self, now: Time, device: DeviceId, out: &mut Vec<Event>) {
         let record = &self.devices[device.0];
-        let oldest = record.open.iter().min_by_key(|(_, at)| *at);
-        let Some(((round, _), asked)) = oldest else { return };
+        let oldest = record.open.iter().min_by_key(|open| open.asked);
+        let Some(Open { stage, asked, .. }) = oldest else { return };
         // It does one job at a time: what it was asked meanwhile had to wait.
-        let (stage, silence) = (round.stage, now - (*asked).max(record.heard));
+        let (stage, silence) = (StageId(*stage as usize), now - (*asked).max(record.heard));
         let phi = self.suspicion(device, stage, silence);
         let why = || format!("nothing from it for {silence} (φ = {phi:.1})");
         let standing = self.devices[device.0].standing;
@@ -293,16 +264,16 @@ impl Health {
 
     fn exclude(&mut self, now: Time, device: DeviceId, why: String, out: &mut Vec<Event>) {
         let most = self.rule.exile * MOST_EXILES;
-        let record = &mut self.devices[device.0];
-        record.until = now + record.exile;
-        record.exile = (record.exile * 2.0).min(most);
+        let exile = &mut self.exiles[device.0];
+        exile.until = now + exile.next;
+        exile.next = (exile.next * 2.0).min(most);
         self.forget(device);
         self.judge(device, Standing::Excluded, why, out);
     }
 
     /// A lie was found out.
     pub(super) fn lied(&mut self, now: Time, device: DeviceId, how: Proof, out: &mut Vec<Event>) {
-        self.devices[device.0].needs = GOOD_OF_A_LIAR;
+        self.devices[device.0].lied = true;
         self.exclude(now, device, format!("it lied ({how:?})"), out);
     }
 
@@ -338,11 +309,7 @@ impl Health {
     }
 
     fn quantile(&self, stage: StageId, quantile: f64) -> Option<Span> {
-        let sorted = &self.stages[stage.0].sorted;
-        if sorted.len() < ENOUGH {
-            return None;
-        }
-        Some(sorted[((sorted.len() - 1) as f64 * quantile).round() as usize])
+        self.stages[stage.0].quantile(quantile)
     }
 
     /// How long to wait for a stage, if enough is known of it.

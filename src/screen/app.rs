@@ -3,19 +3,18 @@
 mod act;
 mod face;
 mod over;
+mod pointing;
 mod typing;
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use ratatui::crossterm::event::{Event, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::crossterm::event::{Event, KeyEventKind};
 use ratatui::layout::Size;
-use ratatui::widgets::Block;
 
 use super::keys::{Key, Keymap};
-use super::layout::{Places, arrange};
 use super::look::{Look, Theme, Tone};
-use super::panel::{Panel, Window};
+use super::panel::Panel;
 use super::prompt::Prompt;
 use super::scene::Cursor;
 use crate::session::{Session, Stop};
@@ -242,55 +241,6 @@ impl App {
                 Ok(())
             }
             Event::Key(_) | Event::FocusGained | Event::FocusLost => Ok(()),
-        }
-    }
-
-    #[expect(clippy::wildcard_enum_match_arm, reason = "of the mouse only this is used")]
-    fn mouse(&mut self, mouse: MouseEvent) -> anyhow::Result<()> {
-        let places = self.places();
-        let Some((panel, area)) = places.and_then(|places| places.at(mouse.column, mouse.row))
-        else {
-            return Ok(());
-        };
-        match mouse.kind {
-            MouseEventKind::Down(MouseButton::Left) => {
-                self.focus = panel;
-                let inside = Block::bordered().inner(area);
-                if panel == Panel::Fleet && inside.contains((mouse.column, mouse.row).into()) {
-                    let window = Window::new(self.cursor.device, self.devices(), inside.height);
-                    let row = usize::from(mouse.row - inside.y);
-                    if let Some(row) = row.checked_sub(window.heading) {
-                        self.select(window.first + row);
-                    }
-                }
-            }
-            MouseEventKind::ScrollDown => self.scroll(1),
-            MouseEventKind::ScrollUp => self.scroll(-1),
-            _ => return Ok(()),
-        }
-        self.stale = true;
-        Ok(())
-    }
-
-    fn places(&self) -> Option<Places> {
-        arrange((ratatui::layout::Position::ORIGIN, self.size).into(), self.focus, self.alone)
-    }
-
-    fn devices(&self) -> usize {
-        self.session.branch().playhead().board().devices.len()
-    }
-
-    fn select(&mut self, device: usize) {
-        self.cursor.device = device.min(self.devices().saturating_sub(1));
-    }
-
-    /// Moves the selection, or the list in focus.
-    fn scroll(&mut self, by: isize) {
-        if self.focus == Panel::Events {
-            // Up is back in time.
-            self.cursor.scroll = self.cursor.scroll.saturating_add_signed(-by);
-        } else {
-            self.select(self.cursor.device.saturating_add_signed(by));
         }
     }
 

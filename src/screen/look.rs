@@ -115,9 +115,7 @@ impl Palette {
                 bad: rgb(230, 159, 0),
                 wrong: rgb(213, 94, 0).add_modifier(Modifier::BOLD),
                 rebuilt: rgb(240, 240, 255).add_modifier(Modifier::BOLD),
-                quiet: fg(Color::DarkGray),
-                title: fg(Color::White).add_modifier(Modifier::BOLD),
-                text: fg(Color::Gray),
+                ..Self::of(Theme::Dark)
             },
             Theme::Plain => Self {
                 good: plain,

@@ -6,7 +6,7 @@ mod fleet;
 mod latency;
 mod margin;
 mod mark;
-mod pen;
+pub(super) mod pen;
 mod round;
 mod timeline;
 

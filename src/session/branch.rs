@@ -1,10 +1,12 @@
 //! A branch: one run with its script, and the moment of it that is looked at.
 
+mod hearing;
+
 use super::Standing;
-use super::engine::{Engine, Heard};
+use super::engine::Engine;
 use super::script::{Change, Script};
-use crate::drive::{Clock, Command, Progress, Setup};
-use crate::event::{Event, Record};
+use crate::drive::{Clock, Command, Setup};
+use crate::event::Record;
 use crate::units::Time;
 use crate::view::playhead::Playhead;
 use crate::view::tape::Recent;
@@ -182,14 +184,6 @@ impl Branch {
         Ok(self.playhead.seek_moment(self.moment)?)
     }
 
-    /// Whether the run has not yet done what it was told. In real time it never rests, and says nothing
-    /// of that.
-    fn is_busy(&self) -> bool {
-        !self.live
-            && !self.over
-            && self.engine.as_ref().is_some_and(|engine| engine.said() > self.obeyed)
-    }
-
     /// Waits for a run that is followed and cannot keep up.
     ///
     /// # Errors
@@ -249,82 +243,6 @@ impl Branch {
         Ok(self.playhead.seek_moment(self.moment)?)
     }
 
-    /// Lets the run go on to its next record, and waits for that.
-    pub(super) fn next(&mut self) -> anyhow::Result<()> {
-        let Some(engine) = &mut self.engine else { return Ok(()) };
-        if self.live {
-            return self.wait();
-        }
-        engine.say(Command::Next);
-        self.rest()
-    }
-
-    /// Waits until the run has done all that was said.
-    fn rest(&mut self) -> anyhow::Result<()> {
-        while self.is_busy() {
-            self.wait()?;
-        }
-        Ok(())
-    }
-
-    /// Takes in one thing that is heard of the run, however long that takes.
-    fn wait(&mut self) -> anyhow::Result<()> {
-        let heard = self.engine.as_ref().map(Engine::wait);
-        heard.map_or(Ok(()), |heard| self.take(heard))
-    }
-
-    /// Takes in what was heard of the run meanwhile.
-    ///
-    /// # Errors
-    /// If the run broke down, or old records cannot be written to a temporary file.
-    pub fn listen(&mut self) -> anyhow::Result<()> {
-        for _ in 0..MOST_AT_ONCE {
-            let Some(heard) = self.engine.as_ref().filter(|_| !self.over).and_then(Engine::hear)
-            else {
-                break;
-            };
-            self.take(heard)?;
-        }
-        Ok(())
-    }
-
-    /// Takes in what the run says until it has done what it was told, unless that takes longer than
-    /// people wait for a key.
-    fn listen_soon(&mut self) -> anyhow::Result<()> {
-        for _ in 0..MOST_SOON {
-            let busy = self.is_busy();
-            let Some(heard) = self.engine.as_ref().filter(|_| busy).and_then(Engine::hear_soon)
-            else {
-                break;
-            };
-            self.take(heard)?;
-        }
-        self.listen()
-    }
-
-    fn take(&mut self, heard: Heard) -> anyhow::Result<()> {
-        match heard {
-            Heard::Progress(Progress::Resting { obeyed, at }) => {
-                self.obeyed = obeyed;
-                self.allowed = self.allowed.max(at);
-                Ok(())
-            }
-            Heard::Progress(Progress::Happened(record)) => {
-                if self.live
-                    && let Event::FaultBegan { fault, .. } = record.event
-                {
-                    self.script.struck(fault, record.at);
-                }
-                Ok(self.playhead.push(record)?)
-            }
-            Heard::Over(why) => {
-                self.over = true;
-                self.engine = None;
-                why.map_or(Ok(()), |why| Err(anyhow::anyhow!(why)))
-            }
-        }
-    }
-
     pub(super) fn standing(&mut self, until: Time) -> anyhow::Result<Standing> {
         let (here, moment) = (self.playhead.at(), self.moment);
         self.playhead.seek_moment(until)?;
@@ -345,9 +263,3 @@ impl Branch {
         Ok(standing)
     }
 }
-
-/// So many are waited for.
-const MOST_SOON: usize = 2000;
-
-/// So many records are taken in between two frames.
-const MOST_AT_ONCE: usize = 20_000;

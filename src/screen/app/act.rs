@@ -12,7 +12,7 @@ use crate::view::board::Face;
 use crate::view::trace::StageHeader;
 
 /// A page, in rows.
-const PAGE: isize = 10;
+pub(super) const PAGE: isize = 10;
 
 impl App {
     pub(super) fn key(&mut self, key: Key) -> anyhow::Result<()> {
@@ -256,42 +256,6 @@ impl App {
         self.theme = Theme::ALL[(here + 1) % Theme::ALL.len()];
         self.look = Look::new(self.theme, self.look.ascii);
         self.say(format!("theme: {:?}", self.theme), Tone::Title);
-    }
-
-    /// A key in a list that lies over the screen.
-    fn choose(&mut self, action: Option<Action>) -> anyhow::Result<()> {
-        let last = match &self.mode {
-            Mode::Menu(_) => crate::plan::typed::kinds().count() - 1,
-            Mode::Branches(_) => self.session.branches() - 1,
-            Mode::Help(_) | Mode::Watch | Mode::Prompt(_) | Mode::Sure { .. } => usize::MAX,
-        };
-        let (Mode::Help(at) | Mode::Menu(at) | Mode::Branches(at)) = &mut self.mode else {
-            return Ok(());
-        };
-        match action {
-            Some(Action::Down) => *at = at.saturating_add(1).min(last),
-            Some(Action::Up) => *at = at.saturating_sub(1),
-            Some(Action::PageDown) => *at = at.saturating_add(PAGE as usize).min(last),
-            Some(Action::PageUp) => *at = at.saturating_sub(PAGE as usize),
-            Some(Action::Inspect) => {
-                let at = *at;
-                match std::mem::replace(&mut self.mode, Mode::Watch) {
-                    Mode::Menu(_) => {
-                        let template = crate::plan::typed::kinds().nth(at);
-                        self.prompt(Purpose::Fault, template.map_or("", |(_, template)| template));
-                    }
-                    Mode::Branches(_) => {
-                        self.playing = false;
-                        self.session.switch(at);
-                        self.saved = None;
-                    }
-                    Mode::Help(_) | Mode::Watch | Mode::Prompt(_) | Mode::Sure { .. } => {}
-                }
-            }
-            None => {}
-            Some(_) => self.mode = Mode::Watch,
-        }
-        Ok(())
     }
 }
 

@@ -6,10 +6,13 @@ use ratatui::style::Modifier;
 use ratatui::text::{Line, Span as Text};
 use ratatui::widgets::{Block, Clear, Paragraph, Widget};
 
+use super::act::PAGE;
 use super::{App, Mode};
 use crate::plan::typed;
-use crate::screen::keys::TABLE;
+use crate::screen::keys::{Action, TABLE};
 use crate::screen::look::Tone;
+use crate::screen::panel::pen::column;
+use crate::screen::prompt::Purpose;
 use crate::units::Span;
 
 impl App {
@@ -22,7 +25,9 @@ impl App {
             Mode::Sure { why, .. } => ("Sure?", self.question(&why.clone()), 0),
             Mode::Branches(at) => {
                 let at = *at;
-                ("Branches", self.branch_table(at)?, 0)
+                // The chosen one is in sight, under the heading.
+                let scrolled = (at + 4).saturating_sub(screen.height.into());
+                ("Branches", self.branch_table(at, screen.width.into())?, scrolled)
             }
         };
         let width = lines.iter().map(Line::width).max().unwrap_or(0) as u16 + 4;
@@ -39,6 +44,42 @@ impl App {
         let border = self.look.style(Tone::Title);
         let block = Block::bordered().border_style(border).title(format!(" {title} "));
         Paragraph::new(lines).block(block).scroll((at as u16, 0)).render(area, to);
+        Ok(())
+    }
+
+    /// A key in a list that lies over the screen.
+    pub(super) fn choose(&mut self, action: Option<Action>) -> anyhow::Result<()> {
+        let last = match &self.mode {
+            Mode::Menu(_) => typed::kinds().count() - 1,
+            Mode::Branches(_) => self.session.branches() - 1,
+            Mode::Help(_) | Mode::Watch | Mode::Prompt(_) | Mode::Sure { .. } => usize::MAX,
+        };
+        let (Mode::Help(at) | Mode::Menu(at) | Mode::Branches(at)) = &mut self.mode else {
+            return Ok(());
+        };
+        match action {
+            Some(Action::Down) => *at = at.saturating_add(1).min(last),
+            Some(Action::Up) => *at = at.saturating_sub(1),
+            Some(Action::PageDown) => *at = at.saturating_add(PAGE as usize).min(last),
+            Some(Action::PageUp) => *at = at.saturating_sub(PAGE as usize),
+            Some(Action::Inspect) => {
+                let at = *at;
+                match std::mem::replace(&mut self.mode, Mode::Watch) {
+                    Mode::Menu(_) => {
+                        let template = typed::kinds().nth(at);
+                        self.prompt(Purpose::Fault, template.map_or("", |(_, template)| template));
+                    }
+                    Mode::Branches(_) => {
+                        self.playing = false;
+                        self.session.switch(at);
+                        self.saved = None;
+                    }
+                    Mode::Help(_) | Mode::Watch | Mode::Prompt(_) | Mode::Sure { .. } => {}
+                }
+            }
+            None => {}
+            Some(_) => self.mode = Mode::Watch,
+        }
         Ok(())
     }
 
@@ -82,12 +123,22 @@ impl App {
         ]
     }
 
-    fn branch_table(&mut self, at: usize) -> anyhow::Result<Vec<Line<'static>>> {
+    fn branch_table(&mut self, at: usize, columns: usize) -> anyhow::Result<Vec<Line<'static>>> {
         let (reached, standings) = self.session.compare()?;
         let look = &self.look;
+        // What was typed is given what the numbers and the border leave.
+        let room = columns.saturating_sub(66).min(24);
+        let typed = |what: &str| column(look, what, room);
         let heading = format!(
-            "  {:8} {:>10} {:24} {:>9} {:>7} {:>9} {:>9} {:>8}",
-            "up to", "left at", "last typed", "answered", "failed", "p50", "p99", "off by"
+            "  {:8} {:>9} {} {:>9} {:>6} {:>8} {:>8} {:>7}",
+            "up to",
+            "left at",
+            typed("last typed"),
+            "answered",
+            "failed",
+            "p50",
+            "p99",
+            "off by"
         );
         let mut lines = vec![Line::styled(heading, look.style(Tone::Quiet))];
         let span = |span: Option<Span>| span.map_or("-".to_owned(), |s| s.to_string());
@@ -95,9 +146,9 @@ impl App {
             let here = if row == self.session.current() { look.sign("▸", ">") } else { " " };
             let left =
                 standing.forked.map_or("-".to_owned(), |at| format!("{:.1} ms", at.as_millis()));
-            let typed = standing.last_typed.clone().unwrap_or_else(|| "-".to_owned());
+            let typed = typed(standing.last_typed.as_deref().unwrap_or("-"));
             let text = format!(
-                "{here} {:8} {left:>10} {typed:24} {:>4} {:>4} {:>7} {:>9} {:>9} {:>8.1e}",
+                "{here} {:8} {left:>9} {typed} {:>4} {:>4} {:>6} {:>8} {:>8} {:>7.1e}",
                 format!("{:.0} ms", reached.as_millis()),
                 standing.answered,
                 format!("/{}", standing.accepted),

@@ -36,7 +36,7 @@ pub(super) fn cut(look: &Look, text: &str, columns: usize) -> String {
 }
 
 /// The text in exactly so many columns: cut, or filled up with spaces.
-pub(super) fn column(look: &Look, text: &str, columns: usize) -> String {
+pub(in crate::screen) fn column(look: &Look, text: &str, columns: usize) -> String {
     let text = cut(look, text, columns);
     let rest = columns.saturating_sub(width(&text));
     text + &" ".repeat(rest)

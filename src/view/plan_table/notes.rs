@@ -1,0 +1,115 @@
+//! What a reader of a plan's table should know and does not see in it.
+
+use crate::plan::{Batch, CodedLayer, Plan, Stage, StageWork, Verify};
+
+/// What a reader of the table should know and does not see.
+pub(super) fn notes(plan: &Plan, stage: &Stage) -> Vec<String> {
+    if let Some(batch) = &stage.batch {
+        return vec![approximate(stage, batch)];
+    }
+    let StageWork::Layer(layer) = &stage.work else { return Vec::new() };
+    [
+        streaming(stage, layer),
+        padding(stage, layer),
+        overhang(stage, layer),
+        amplification(plan, stage),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// What is known of the error of a stage that runs on batches.
+fn approximate(stage: &Stage, batch: &Batch) -> String {
+    let (name, code, needed) = (&stage.name, stage.code.name(), stage.needed());
+    let (n, k) = (stage.code.shares(), stage.code.sources());
+    let plain = (0..n).filter(|share| stage.code.plain(*share).is_some()).count();
+    let own = match plain {
+        0 => "every output is an estimate".to_owned(),
+        _ => format!("outputs of the {plain} shares that are plain inputs are not estimated"),
+    };
+    let lies = match batch.estimator.lies() {
+        0 => "lies are not looked for".to_owned(),
+        lies => format!("gross lies of up to {lies} are found in full batches"),
+    };
+    format!(
+        "{name}: its answers are approximate: {code} mixes {k} requests, gathered within {}, and reads \
+         {k} outputs off any {needed} of {n} results; {own}. No bound holds for every model: the error \
+         falls as results are added, and a run measures it; {lies}",
+        batch.within
+    )
+}
+
+/// Devices hold hands of shares, of which no number is sure to suffice.
+fn streaming(stage: &Stage, layer: &CodedLayer) -> Option<String> {
+    let (name, code, hand) = (&stage.name, stage.code.name(), stage.code.hand());
+    let (rows, shares) = (layer.rows_per_source(), stage.code.shares());
+    let checked = match stage.verify {
+        Verify::Always => "each is held against a witness of its own",
+        Verify::Off | Verify::Surplus | Verify::Auto => "lies are not looked for",
+    };
+    let of = if rows == 1 { "one row".to_owned() } else { format!("{rows} rows") };
+    let certain = match stage.code.tolerates() {
+        0 => "That the loss of any one is borne could not be shown".to_owned(),
+        1 => "That the loss of any one is borne is shown".to_owned(),
+        lost => format!("That the loss of any {lost} is borne is shown"),
+    };
+    (hand > 1).then(|| {
+        format!(
+            "{name}: each device sends {hand} blocks of {of}, each as it is done. {code} needs at \
+             least {} of the {shares}, whoever sends them; {checked}. {certain}",
+            stage.needed()
+        )
+    })
+}
+
+/// Some source is nothing but padding: its device computes zeros.
+fn padding(stage: &Stage, layer: &CodedLayer) -> Option<String> {
+    let (rows, k) = (layer.rows_in_all(), stage.code.sources());
+    let real = rows.div_ceil(layer.rows_per_source());
+    let hint = match stage.code.hand() {
+        1 => format!("; k = {real} costs the same"),
+        // The code has made its blocks as few as it can.
+        _ => String::new(),
+    };
+    (real < k).then(|| format!("{}: {rows} rows fill only {real} of {k} sources{hint}", stage.name))
+}
+
+/// Shares of shifted sources are higher than a source.
+fn overhang(stage: &Stage, layer: &CodedLayer) -> Option<String> {
+    let rows = layer.rows_in_all().div_ceil(stage.code.sources());
+    let highest = (0..stage.code.shares()).map(|share| layer.rows_of(share)).max()?;
+    (stage.code.encoder().cells() > 1 && highest > rows).then(|| {
+        let (name, more) = (&stage.name, 100 * (highest - rows) / rows);
+        format!(
+            "{name}: its largest share has {highest} rows for {rows} of a source, {more} % more"
+        )
+    })
+}
+
+/// Some sets of shares amplify rounding, so much perhaps that they are not decoded from.
+fn amplification(plan: &Plan, stage: &Stage) -> Option<String> {
+    let (name, code, lost) = (&stage.name, stage.code.name(), stage.code.tolerates());
+    let (worst, allowed) = (stage.worst_condition, plan.policy.worst_condition);
+    let lost = match stage.code.hand() {
+        1 => format!("{lost} shares"),
+        _ => format!("{lost} devices"),
+    };
+    if worst > allowed {
+        let left = stage.tolerates;
+        let so = match left {
+            0 => "no loss is promised, though what comes may amplify less".to_owned(),
+            left => format!("only any {left} may be lost"),
+        };
+        return Some(format!(
+            "{name}: with {lost} lost {code} may amplify rounding {worst:.0e} times; beyond \
+             worst_condition, {allowed:.0e}, nothing is decoded, so {so}"
+        ));
+    }
+    (worst > WORTH_A_NOTE).then(|| {
+        format!("{name}: with {lost} lost {code} amplifies rounding up to {worst:.0e} times")
+    })
+}
+
+/// `f32` has seven digits; three of them are worth a word.
+const WORTH_A_NOTE: f64 = 1e3;
