@@ -63,6 +63,7 @@
 //! policy's is not decoded from, and [`tolerance`] says what that leaves.
 
 mod amplify;
+mod any_k;
 mod berrut;
 mod cache;
 mod chebyshev;
