@@ -113,7 +113,7 @@ pub use replication::Replication;
 pub use rotation::Rotation;
 pub use shift_add::{Form, ShiftAdd};
 pub use solve::solve;
-pub use spline::Spline;
+pub use spline::{Smoothing, Spline};
 pub use survey::{tolerance, worst_condition};
 pub use uncoded::Uncoded;
 pub use vandermonde::Vandermonde;

@@ -204,6 +204,13 @@ impl CodedLayer {
         block
     }
 
+    /// The layer's output, computed in one piece.
+    pub fn undivided(&self, input: &Tensor) -> Tensor {
+        let Layer { op, weights, bias, .. } = &self.layer;
+        let bias = bias.as_ref().map(|bias| &bias[..]);
+        op.assemble(&[&op.apply(weights, input)], op.rows, bias)
+    }
+
     /// The layer's output, decoded from results of shares, with bias.
     ///
     /// # Panics

@@ -1,10 +1,10 @@
 //! Which layer becomes what: a coded stage, part of a function stage, or local, and who holds it.
 
+mod below;
+mod memory;
 mod split;
 mod whole;
 
-use std::cmp::Reverse;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::batch::Batch;
@@ -12,12 +12,14 @@ use super::build::{called, code};
 use super::codes::CodeFile;
 use super::source::{Problem, Source, To};
 use super::topology::{RunFile, SplitFile, StageFile, TopologyFile, VerifyFile};
-use super::{Device, Stage, StageWork, Step, StepWork, Verify};
+use super::{Below, Device, Stage, StageWork, Step, StepWork, Verify};
 use crate::code::{Code, tolerance, worst_condition};
 use crate::maths::delay::Delay;
 use crate::model::cut::{Mark, PieceKind};
 use crate::model::{Layer, Network};
-use crate::units::{Bytes, DeviceId, Span, StageId};
+use crate::units::{DeviceId, Span, StageId};
+
+pub(super) use whole::code_of;
 
 /// What the topology's coding comes to.
 pub(super) struct Assigned {
@@ -56,6 +58,7 @@ pub(super) fn assign(
     let mut assigner = Assigner { source, file, network, devices, problems, locals };
     let owners = assigner.owners();
     assigner.check_splits();
+    assigner.check_belows();
     let default = assigner.default_choice();
     let overrides: Vec<Option<Choice>> =
         (0..file.stages.len()).map(|at| assigner.choice_of(at)).collect();
@@ -93,10 +96,7 @@ pub(super) fn assign(
                 let choice = overrides[at].as_ref()?;
                 origins.push(Some(at));
                 let layers = &file.stages[at].layers;
-                let name = match &layers[..] {
-                    [only] => only.clone(),
-                    layers => format!("{}..{}", layers[0], layers[layers.len() - 1]),
-                };
+                let name = whole::name(layers);
                 let first = &network.layers[network.layer(&layers[0])?];
                 stage(name, StageWork::Function(segment), choice, choice.code.clone(), first)
             }
@@ -105,8 +105,9 @@ pub(super) fn assign(
         steps.push(Step { work, inputs: piece.inputs, outputs: piece.outputs });
         stages.push(stage);
     }
-    for stage in &mut stages {
+    for (stage, origin) in stages.iter_mut().zip(&origins) {
         stage.verify = assigner.verify(stage);
+        stage.below = assigner.below(*origin);
         if stage.batch.is_some() {
             continue;
         }
@@ -138,6 +139,7 @@ fn stage(
         holders,
         deadline: *deadline,
         verify: Verify::Auto,
+        below: Below::Fail,
         input_bytes,
         batch: batch.clone(),
     }
@@ -188,7 +190,9 @@ impl Assigner<'_> {
         let coding = &self.file.coding;
         let at = [To::Field("coding")];
         if coding.code.is_for_batches() && self.splits_some_layer() {
-            self.check_split(&[at[0], To::Field("code")], coding.code);
+            let at = [at[0], To::Field("code")];
+            self.check_split(&at, coding.code);
+            code(self.source, &at, coding.code, self.problems);
             return None;
         }
         self.choice(&at, coding.code, &coding.on, &coding.spares, coding.deadline)
@@ -223,16 +227,32 @@ impl Assigner<'_> {
         deadline: Option<Span>,
     ) -> Option<Choice> {
         let field = |name| [path, &[To::Field(name)]].concat();
-        let code = code(self.source, &field("code"), file, self.problems);
-        let on = called(self.source, &field("on"), on, self.devices, self.problems);
+        // What is wrong with what is said of all stages is said there.
+        let entry = match path {
+            [_, To::Item(at), ..] => Some(&self.file.stages[*at]),
+            _ => None,
+        };
+        let own_code = entry.is_none_or(|entry| entry.code.is_some());
+        let own_on = entry.is_none_or(|entry| entry.on.is_some());
+        let code = match own_code {
+            true => code(self.source, &field("code"), file, self.problems),
+            false => file.code().ok(),
+        };
+        let mut unsaid = Vec::new();
+        let problems = if own_on { &mut *self.problems } else { &mut unsaid };
+        let on = called(self.source, &field("on"), on, self.devices, problems);
         let spares = called(self.source, &field("spares"), spares, self.devices, self.problems);
         let code = code?;
-        self.check_condition(&field("code"), code.as_ref());
+        if own_code {
+            self.check_condition(&field("code"), code.as_ref());
+        }
         if on.len() < code.holders() {
             let message =
                 format!("{} has {} shares for {} devices", code.name(), code.holders(), on.len());
             let fix = "name more devices, or choose a code with fewer shares";
-            self.problem(&field("on"), message, fix);
+            if own_code || own_on {
+                self.problem(&field("on"), message, fix);
+            }
             return None;
         }
         let with_spares = |holder: &DeviceId| {
@@ -355,45 +375,4 @@ impl Assigner<'_> {
             }
         }
     }
-
-    /// One problem for each entry of `devices`, however many devices it stands for.
-    fn check_memory(&mut self, stages: &[Stage]) {
-        let held = held_by_each(stages, self.devices.len());
-        let mut id = 0;
-        for (at, entry) in self.file.devices.iter().enumerate() {
-            let count = entry.count.unwrap_or(1).min(self.devices.len());
-            let all = (id..id + count).map(|id| (held[id], DeviceId(id)));
-            let most = all.max_by_key(|(held, device)| (*held, Reverse(*device)));
-            id += count;
-            if let Some((held, DeviceId(id))) = most
-                && held > entry.memory
-                && let Some(device) = self.devices.get(id)
-            {
-                let (name, memory) = (&device.name, entry.memory);
-                let message =
-                    format!("{name} has {memory} of memory and would hold {held} of weights");
-                let path = [To::Field("devices"), To::Item(at), To::Field("memory")];
-                self.problem(&path, message, "spread the stages over more devices");
-            }
-        }
-    }
-}
-
-/// The weights that each of so many devices holds: what [`Stage::held_bytes`] says of one.
-fn held_by_each(stages: &[Stage], devices: usize) -> Vec<Bytes> {
-    let mut held = vec![Bytes(0); devices];
-    for stage in stages {
-        let mut own = vec![Bytes(0); devices];
-        let rest_on_the_same =
-            matches!(&stage.work, StageWork::Layer(layer) if layer.strips().is_some());
-        for (share, with) in stage.holders.iter().enumerate() {
-            let size = stage.share_bytes(share);
-            for DeviceId(device) in with.iter().copied().collect::<BTreeSet<_>>() {
-                let one = own[device];
-                own[device] = if rest_on_the_same { one.max(size) } else { one + size };
-            }
-        }
-        held.iter_mut().zip(own).for_each(|(held, own)| *held = *held + own);
-    }
-    held
 }

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
+use super::batches::{RehearsalView, approximate, rehearsal_notes};
 use super::splits::{SplitView, split_table, split_views};
 use super::text::table;
-use crate::plan::{Batch, CodedLayer, Plan, Stage, StageWork, StepWork, Verify};
-use crate::units::{Bytes, DeviceId, Flops};
+use crate::plan::{CodedLayer, Plan, Stage, StageWork, StepWork, Verify};
+use crate::units::{Bytes, DeviceId, Flops, StageId};
 
 /// What `kofn plan` says, as data.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,6 +41,9 @@ pub struct StageView {
     /// Sent to all holders and back, for one request.
     pub traffic: Bytes,
     pub deadline_ms: f64,
+    /// What batches came to when they were tried; nothing if it runs on none, or nobody tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<RehearsalView>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -79,6 +83,15 @@ impl PlanView {
             encode_work: plan.stages.iter().fold(Flops(0), |sum, s| sum + s.encode_work()),
             local_work: steps.chain(inputs).fold(Flops(0), |sum, work| sum + work),
         }
+    }
+
+    /// Tries the stages that run on batches, and says what came of it.
+    pub fn rehearsed(mut self, plan: &Plan) -> Self {
+        for (id, stage) in self.stages.iter_mut().enumerate() {
+            stage.rehearsal = RehearsalView::of(plan, StageId(id));
+            self.notes.extend(rehearsal_notes(plan, StageId(id), stage.rehearsal.as_ref()));
+        }
+        self
     }
 
     pub fn to_text(&self) -> String {
@@ -165,6 +178,7 @@ fn stage_view(plan: &Plan, stage: &Stage) -> StageView {
             stage,
         ),
         deadline_ms: stage.deadline.as_millis(),
+        rehearsal: None,
     }
 }
 
@@ -188,27 +202,6 @@ fn notes(plan: &Plan, stage: &Stage) -> Vec<String> {
     .into_iter()
     .flatten()
     .collect()
-}
-
-/// What is known of the error of a stage that runs on batches.
-fn approximate(stage: &Stage, batch: &Batch) -> String {
-    let (name, code, needed) = (&stage.name, stage.code.name(), stage.needed());
-    let (n, k) = (stage.code.shares(), stage.code.sources());
-    let plain = (0..n).filter(|share| stage.code.plain(*share).is_some()).count();
-    let own = match plain {
-        0 => "every output is an estimate".to_owned(),
-        _ => format!("outputs of the {plain} shares that are plain inputs are not estimated"),
-    };
-    let lies = match batch.estimator.lies() {
-        0 => "lies are not looked for".to_owned(),
-        lies => format!("gross lies of up to {lies} are found in full batches"),
-    };
-    format!(
-        "{name}: its answers are approximate: {code} mixes {k} requests, gathered within {}, and reads \
-         {k} outputs off any {needed} of {n} results; {own}. No bound holds for every model: the error \
-         falls as results are added, and a run measures it; {lies}",
-        batch.within
-    )
 }
 
 /// Devices hold hands of shares, of which no number is sure to suffice.
