@@ -228,7 +228,7 @@ proptest! {
         prop_assert_eq!(before.used(), after.used());
         prop_assert_eq!(before.terms(), after.terms());
         let rebuilt: Vec<usize> = after.rebuilt().collect();
-        prop_assert_eq!(before.rebuilt().collect::<Vec<_>>(), rebuilt.clone());
+        prop_assert_eq!(&before.rebuilt().collect::<Vec<_>>(), &rebuilt);
         prop_assert_eq!(rebuilt, (0..k).filter(|source| !own(*source)).collect::<Vec<_>>());
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn approximate(stage: &Stage, batch: &Batch) -> String {
     let smoothing = batch.smoothing().map_or_else(String::new, |how| format!("{how}; "));
     format!(
         "{name}: its answers are approximate: {code} mixes {k} requests, gathered within {}, and reads \
-         {k} outputs off any {needed} of {n} results; {own}. {smoothing}no bound holds for every model: \
+         {k} outputs off any {needed} of {n} results; {own}; {smoothing}no bound holds for every model: \
          the error falls as results are added, and a run measures it; {lies}",
         batch.within
     )
