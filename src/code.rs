@@ -63,6 +63,7 @@
 //! policy's is not decoded from, and [`tolerance`] says what that leaves.
 
 mod amplify;
+mod any_k;
 mod berrut;
 mod cache;
 mod chebyshev;
@@ -112,7 +113,7 @@ pub use replication::Replication;
 pub use rotation::Rotation;
 pub use shift_add::{Form, ShiftAdd};
 pub use solve::solve;
-pub use spline::Spline;
+pub use spline::{Smoothing, Spline};
 pub use survey::{tolerance, worst_condition};
 pub use uncoded::Uncoded;
 pub use vandermonde::Vandermonde;

@@ -24,7 +24,6 @@ mod round;
 mod supervisor;
 mod verify;
 
-pub use batch::Mixed;
 pub use chaos::{Chaos, Order};
 pub use client::{Case, Client, Schedule};
 pub use deployment::Deployment;

@@ -25,14 +25,14 @@ pub mod typed;
 
 use std::sync::Arc;
 
-pub use batch::Batch;
+pub use batch::{Batch, Mixed, Rehearsal, Unrehearsed};
 pub use coded_layer::CodedLayer;
-pub use codes::{CodeFile, FormFile};
+pub use codes::{CodeFile, FormFile, Refused};
 pub use draft::{Draft, Part, Way};
 pub use expectation::{Bound, Expectation, Expected, Percentile, Window};
 pub use fault_plan::{Fault, FaultPlan};
 pub use inputs::Input;
-pub use policy::{Arrivals, Below, HealthRule, Learn, Policy, Verify, Wait};
+pub use policy::{Arrivals, HealthRule, Learn, Policy, Verify, Wait};
 pub use share::Share;
 pub use source::{Problem, Problems, Source, To};
 pub use split::Split;
@@ -125,9 +125,19 @@ pub struct Stage {
     pub deadline: Span,
     /// How its results are checked; not `Auto` any more.
     pub verify: Verify,
+    /// What becomes of its rounds with too few replies.
+    pub below: Below,
     pub input_bytes: Bytes,
     /// How requests are gathered, if the code is over their inputs.
     pub batch: Option<Batch>,
+}
+
+/// What becomes of a round with too few replies at its last deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Below {
+    Fail,
+    /// It is answered with the best guess, unless nothing came or what came contradicts itself.
+    Estimate,
 }
 
 #[derive(Debug)]
@@ -188,7 +198,7 @@ impl Stage {
     pub fn mix_work(&self) -> Flops {
         let Some(batch) = &self.batch else { return Flops(0) };
         let (k, len) = (self.code.sources(), self.input_bytes.0 as usize / size_of::<f32>());
-        Flops(batch.mix_work(k, len).0 / k as u64)
+        Flops(batch.mix_work(&batch.estimator, len).0 / k as u64)
     }
 
     /// How many requests one round is for, when all is well.

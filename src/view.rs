@@ -2,6 +2,7 @@
 //! events and plans; nothing here knows nodes or drivers, and nothing here can ask them.
 
 pub mod advice;
+pub mod batches;
 pub mod board;
 pub mod check;
 pub mod compare;

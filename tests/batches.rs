@@ -5,37 +5,25 @@ mod graph;
 mod support;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use graph::{Form, Graph};
 use kofn::drive::Trace;
 use kofn::event::{Event, Worth};
-use kofn::plan::{CodeFile, FaultPlan, Plan};
-use kofn::units::{RequestId, Span, Time};
+use kofn::plan::{CodeFile, Plan, Unrehearsed};
+use kofn::units::{RequestId, Span, StageId, Time};
 use kofn::view::board::Board;
+use kofn::view::plan_table::PlanView;
 use kofn::view::replay::{Filter, replay};
 use kofn::view::trace::Header;
 use proptest::prelude::*;
+use support::{agreeing, run};
 
 /// `topologies/lenet5-batch.ron` with another code and other words changed.
 fn plan(code: &str, devices: usize, changes: &[(&str, &str)]) -> Arc<Plan> {
-    let path = support::topology("lenet5-batch");
-    let mut text = std::fs::read_to_string(&path).expect("a shipped topology");
     let count = format!("count: {devices}");
     let all = [("Spline(n: 10, k: 8)", code), ("count: 10", &count)];
-    for (from, to) in all.iter().chain(changes) {
-        assert!(text.contains(from), "{from} is in the topology");
-        text = text.replace(from, to);
-    }
-    Arc::new(Plan::parse(&path, text).unwrap_or_else(|problems| panic!("{problems}")))
-}
-
-fn run(plan: &Arc<Plan>, requests: usize, faults: &str) -> Trace {
-    let text = format!("FaultPlan(topology: \"-\", faults: [{faults}], expect: [])");
-    let faults = FaultPlan::parse(Path::new("drawn"), text, plan);
-    let faults = faults.unwrap_or_else(|problems| panic!("{problems}"));
-    support::simulate(&support::setup(plan, requests).with_faults(faults.faults))
+    support::changed("lenet5-batch", &[&all, changes].concat())
 }
 
 /// The root of the mean square of the answers' errors.
@@ -67,7 +55,7 @@ fn every_request_of_a_batch_is_answered_approximately_and_says_so() {
         let ends = ends(&trace);
         assert_eq!(ends.len(), 200, "{code}");
         assert!(ends.values().all(|end| *end == Some(Worth::Approximate)), "{code}");
-        let agreeing = support::answers(&trace).iter().filter(|(_, _, a, b)| a == b).count();
+        let agreeing = agreeing(&trace);
         assert!(agreeing >= 170, "{code}: {agreeing} of 200 name the whole model's class");
         let batches = support::count(&trace, |e| matches!(e, Event::Gathered { .. }));
         assert_eq!(batches, 25, "{code}: sixteen clients fill batches of eight");
@@ -193,17 +181,9 @@ fn parts_of_a_model_run_on_batches_one_after_the_other_or_beside_coded_layers() 
     assert_eq!(support::count(&trace, |e| matches!(e, Event::Gathered { .. })), 16);
 
     let head = "layers: [\"fc1\", \"fc2\", \"fc3\"], code: Berrut(n: 10, k: 4, silent: 3),";
-    let changes =
-        [(whole, head), ("coding: (code: ", "coding: (code: Mds(n: 10, k: 5), on: [\"pi\"]), // ")];
-    let path = support::topology("lenet5-batch");
-    let mut text = std::fs::read_to_string(&path).expect("a shipped topology");
-    for (from, to) in changes {
-        text = text.replace(from, to);
-    }
-    let plan = Plan::parse(&path, text).unwrap_or_else(|problems| panic!("{problems}"));
-    let trace = run(&Arc::new(plan), 64, "");
+    let trace = run(&plan("Mds(n: 10, k: 5)", 10, &[(whole, head)]), 64, "");
     assert!(ends(&trace).values().all(|end| *end == Some(Worth::Approximate)));
-    let agreeing = support::answers(&trace).iter().filter(|(_, _, a, b)| a == b).count();
+    let agreeing = agreeing(&trace);
     assert!(agreeing >= 55, "{agreeing} of 64 name the whole model's class");
 }
 
@@ -216,9 +196,13 @@ fn a_batch_that_makes_no_sense_is_refused_with_its_place_and_a_way_out() {
         ("run: Whole,", "", "only stages that are run whole gather batches"),
         ("Spline(n: 10, k: 8)", "Mds(n: 10, k: 8)", "replicas need no batch"),
         ("\"fc2\", \"fc3\"]", "\"fc2\"]", "mixes the inputs of a batch, not weights"),
-        ("k: 8)", "k: 8, silent: 10)", "leave replies enough"),
-        ("k: 8)", "k: 8, silent: 1, lies: 7)", "leave replies enough"),
-        ("k: 8)", "k: 8, after: -1.0)", "smoothings from 0 up"),
+        ("k: 8)", "k: 8, silent: 10)", "22:48: with 10 silent and 0 lying, none of 10"),
+        ("k: 8)", "k: 8, silent: 1, lies: 7)", "22:48: with 1 silent and 7 lying, 2 of 10"),
+        ("k: 8)", "k: 8, lies: 9)", "22:46: with 0 silent and 9 lying, 1 of 10"),
+        ("k: 8)", "k: 8, after: -1.0)", "22:47: no curve is smoothed by -1.0"),
+        ("k: 8)", "k: 8, before: 1e300)", "22:48: no curve is smoothed by 1e300"),
+        ("k: 8)", "k: 8, before: NaN)", "22:48: no curve is smoothed by NaN"),
+        ("k: 8)", "k: 8, after: Chosen)", "`Chosen` is neither a number nor `CrossValidated`"),
         ("k: 8)", "k: 11)", "choose 1 ≤ k ≤ n"),
         ("n: 10,", "n: 11,", "11 shares for 10 devices"),
         ("order: NearestNeighbour", "order: Sorted", "Sorted"),
@@ -227,6 +211,127 @@ fn a_batch_that_makes_no_sense_is_refused_with_its_place_and_a_way_out() {
         let refused = Plan::parse(&path, good.replace(from, to)).expect_err(to).to_string();
         assert!(refused.contains(said), "{to}: {refused}");
         assert!(refused.contains("lenet5-batch.ron:"), "it says where: {refused}");
+        let places: Vec<&str> = refused.lines().filter(|line| line.contains(said)).collect();
+        assert_eq!(places.len(), 1, "it says so once: {refused}");
+    }
+}
+
+#[test]
+fn a_batch_that_does_not_fill_is_a_smaller_code_and_nearer_the_truth() {
+    let of = |clients: usize| {
+        let clients = format!("clients: {clients}");
+        let changes = [("clients: 16", &clients[..])];
+        let trace = run(&plan("Spline(n: 10, k: 8)", 10, &changes), 240, "");
+        assert!(ends(&trace).values().all(|end| *end == Some(Worth::Approximate)));
+        error(&trace)
+    };
+    // From eight results: eight requests, four, two, one.
+    let errors = [8, 4, 2, 1].map(of);
+    assert!(errors.windows(2).all(|pair| pair[1] < 0.7 * pair[0]), "{errors:?}");
+}
+
+#[test]
+fn lies_are_found_in_batches_that_do_not_fill_and_nobody_else_is_accused() {
+    for code in ["Spline", "Berrut"] {
+        let code = format!("{code}(n: 12, k: 4, silent: 1, lies: 1)");
+        for clients in 1..4 {
+            let clients = format!("clients: {clients}");
+            let plan = plan(&code, 12, &[("clients: 16", &clients)]);
+            for how in ["Scale(-3.0)", "Nan"] {
+                let faults = format!("(at: At(\"0ms\"), who: \"pi-5\", what: Corrupt(how: {how}))");
+                let trace = run(&plan, 60, &faults);
+                let caught = |of: fn(usize) -> bool| {
+                    let is = |e: &Event| matches!(e, Event::Caught { device, .. } if of(device.0));
+                    support::count(&trace, is)
+                };
+                let seen = (caught(|device| device == 4) > 0, caught(|device| device != 4));
+                assert_eq!(seen, (true, 0), "{code} {clients} {how}");
+            }
+            let calm = run(&plan, 150, "");
+            let accused = support::count(&calm, |e| matches!(e, Event::Caught { .. }));
+            assert_eq!(accused, 0, "{code} {clients}");
+        }
+    }
+}
+
+#[test]
+fn smoothing_that_is_chosen_is_chosen_the_same_in_every_run_and_without_numbers() {
+    let code = "Spline(n: 10, k: 8, after: CrossValidated)";
+    let chosen = plan(code, 10, &[]);
+    let faults = "(at: At(\"5ms\"), who: \"pi-3\", what: Crash)";
+    let trace = run(&chosen, 100, faults);
+    assert!(trace == run(&plan(code, 10, &[]), 100, faults), "the same run twice");
+    assert!(agreeing(&trace) >= 80, "{} of 100", agreeing(&trace));
+    let mut skipping = plan(code, 10, &[]);
+    Arc::get_mut(&mut skipping).expect("nobody else has it").numerics = kofn::plan::Numerics::Skip;
+    let is_judged = |e: &Event| matches!(e, Event::Judged { .. } | Event::NotComputed { .. });
+    let told = |trace: Trace| -> Vec<_> {
+        trace.into_iter().filter(|record| !is_judged(&record.event)).collect()
+    };
+    assert!(told(trace) == told(run(&skipping, 100, faults)), "the same at the same moments");
+}
+
+#[test]
+fn lambda_of_the_inputs_is_chosen_on_samples_and_is_no_worse_on_them_than_none() {
+    let error = |before: &str| {
+        let code = format!("Spline(n: 10, k: 8, devices: Spread, before: {before})");
+        let rehearsal = plan(&code, 10, &[]).rehearse(StageId(0), None);
+        rehearsal.expect("it runs on batches").expect("it can be tried").error
+    };
+    assert!(error("CrossValidated") <= error("0.0"));
+    assert!(error("CrossValidated") < error("1.0"), "too much smoothing shows");
+    let path = support::topology("lenet5-batch");
+    let text = std::fs::read_to_string(&path).expect("a shipped topology");
+    let (before, _) = text.split_once("inputs: Idx(").expect("inputs");
+    let text = before.replace("k: 8)", "k: 8, before: CrossValidated)")
+        + "inputs: Random(count: 3), requests: 9)";
+    let refused = Plan::parse(&path, text).expect_err("three inputs make no batch").to_string();
+    let said = "lenet5-batch.ron:22:48: a batch has 8 requests, and there are 3 inputs to try";
+    assert!(refused.contains(said), "{refused}");
+}
+
+#[test]
+fn a_plan_says_what_batches_come_to_and_a_run_agrees() {
+    for (code, within) in [("Spline(n: 10, k: 8)", 0.06), ("Spline(n: 10, k: 4, silent: 2)", 0.03)]
+    {
+        let plan = plan(code, 10, &[]);
+        let tried = plan.rehearse(StageId(0), None).expect("batches").expect("it can be tried");
+        let trace = run(&plan, 400, "");
+        let ran = agreeing(&trace) as f64 / 400.0;
+        assert!((tried.agreeing - ran).abs() < within, "{code}: {tried:?}, a run {ran}");
+        assert_eq!((tried.batches, tried.missing), (16, 2));
+    }
+    let exact = plan("Spline(n: 10, k: 8, silent: 0)", 10, &[]);
+    let exact = exact.rehearse(StageId(0), None).expect("batches").expect("it can be tried");
+    assert!(exact.error < 1e-6 && exact.agreeing == 1.0, "{exact:?}");
+}
+
+#[test]
+fn a_plan_says_why_batches_were_not_tried() {
+    let mut plan = plan("Spline(n: 10, k: 8)", 10, &[]);
+    let plan = Arc::get_mut(&mut plan).expect("nobody else has it");
+    plan.inputs.truncate(7);
+    let said = plan.rehearse(StageId(0), None);
+    assert_eq!(said, Some(Err(Unrehearsed::TooFewInputs { there: 7, needed: 8 })));
+    let notes = PlanView::of(plan).rehearsed(plan).notes.join("\n");
+    assert!(notes.contains("was not tried: a batch has 8 requests"), "{notes}");
+    assert_eq!(support::plan("lenet5").rehearse(StageId(0), None), None, "it runs on no batches");
+}
+
+#[test]
+fn a_plan_warns_of_results_that_are_thrown_away_for_want_of_a_word() {
+    let notes = |code: &str, devices| {
+        let plan = plan(code, devices, &[]);
+        PlanView::of(&plan).rehearsed(&plan).notes.join("\n")
+    };
+    let warned = notes("Spline(n: 16, k: 4)", 16);
+    assert!(warned.contains("with 4 of 16 results and 12 devices work for nothing"), "{warned}");
+    assert!(
+        warned.contains("`silent: 2` would wait for 14, and outputs would be off by"),
+        "{warned}"
+    );
+    for code in ["Spline(n: 16, k: 4, silent: 12)", "Spline(n: 16, k: 14)"] {
+        assert!(!notes(code, 16).contains("for nothing"), "{code}");
     }
 }
 

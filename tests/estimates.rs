@@ -2,44 +2,11 @@
 
 mod support;
 
-use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 
-use kofn::drive::Trace;
 use kofn::event::{Event, Worth};
-use kofn::plan::{FaultPlan, Plan};
-use support::{answers, count, plan, root, simulate};
-
-/// A shipped topology with some words changed.
-fn changed(name: &str, changes: &[(&str, &str)]) -> Arc<Plan> {
-    let path = support::topology(name);
-    let mut text = std::fs::read_to_string(&path).expect("a shipped topology");
-    for (from, to) in changes {
-        assert!(text.contains(from), "{from} is in {name}");
-        text = text.replace(from, to);
-    }
-    Arc::new(Plan::parse(&path, text).unwrap_or_else(|problems| panic!("{problems}")))
-}
-
-fn run(plan: &Arc<Plan>, requests: usize, faults: &str) -> Trace {
-    let text = format!("FaultPlan(topology: \"-\", faults: [{faults}], expect: [])");
-    let faults = FaultPlan::parse(Path::new("drawn"), text, plan);
-    let faults = faults.unwrap_or_else(|problems| panic!("{problems}"));
-    simulate(&support::setup(plan, requests).with_faults(faults.faults))
-}
-
-fn of_worth(trace: &Trace, what: Worth) -> usize {
-    count(trace, |event| matches!(event, Event::Answered { worth, .. } if *worth == what))
-}
-
-fn agreeing(trace: &Trace) -> usize {
-    answers(trace).iter().filter(|(_, _, top1, whole)| top1 == whole).count()
-}
-
-fn failed(trace: &Trace) -> usize {
-    count(trace, |event| matches!(event, Event::Failed { .. }))
-}
+use kofn::plan::Plan;
+use support::{agreeing, answers, changed, count, failed, of_worth, plan, root, run};
 
 const ONE_DEAD: &str = "(at: At(\"0ms\"), who: \"pi-2\", what: Crash)";
 const TWO_DEAD: &str = "(at: At(\"0ms\"), who: \"pi-2, pi-4\", what: Crash)";
@@ -93,6 +60,66 @@ fn a_batch_is_guessed_from_fewer_results_than_it_waits_for() {
     let faults = "(at: At(\"0ms\"), who: \"pi-1, pi-2, pi-3\", what: Crash)";
     let trace = run(&plan, 64, faults);
     assert_eq!((of_worth(&trace, Worth::Estimate), failed(&trace)), (64, 0));
+}
+
+#[test]
+fn strips_are_guessed_from_too_few_and_said_to_be() {
+    let plan = changed("lenet5-spatial", &[GUESS]);
+    let three_dead = "(at: At(\"0ms\"), who: \"pi-3, pi-4, pi-5\", what: Crash)";
+    let trace = run(&plan, 40, three_dead);
+    assert_eq!((of_worth(&trace, Worth::Estimate), failed(&trace)), (40, 0));
+    // Two thirds of every layer are left.
+    assert!((8..40).contains(&agreeing(&trace)), "{} of 40 agree", agreeing(&trace));
+    let calm = run(&plan, 10, TWO_DEAD);
+    assert_eq!((of_worth(&calm, Worth::Exact), failed(&calm)), (10, 0), "three are enough");
+}
+
+/// LeNet-5 where all layers but fc1 survive two boards.
+fn fc1_alone_suffers(policy: &str, fc1: &str) -> std::sync::Arc<Plan> {
+    let fc1 = format!("(layers: [\"fc1\"], code: Mds(n: 5, k: 4){fc1})");
+    let changes = [
+        ("(layers: [\"conv1\"], code: Mds(n: 5, k: 3))", &fc1[..]),
+        ("coding: (code: Mds(n: 5, k: 4)", "coding: (code: Mds(n: 5, k: 3)"),
+        ("retries: 2", policy),
+    ];
+    changed("lenet5", &changes)
+}
+
+#[test]
+fn a_stage_may_be_guessed_where_others_fail_and_fail_where_others_are_guessed() {
+    for (policy, fc1, guessed) in [
+        ("retries: 2", ", below: Estimate", 20),
+        ("retries: 2", "", 0),
+        ("retries: 2, below: Estimate", "", 20),
+        ("retries: 2, below: Estimate", ", below: Fail", 0),
+    ] {
+        let trace = run(&fc1_alone_suffers(policy, fc1), 20, TWO_DEAD);
+        let ends = (of_worth(&trace, Worth::Estimate), failed(&trace));
+        assert_eq!(ends, (guessed, 20 - guessed), "{policy} and fc1{fc1}");
+        for record in &trace {
+            if let Event::Failed { reason, .. } = &record.event {
+                assert!(reason.contains("stage fc1 is unrecoverable"), "{reason}");
+            }
+        }
+    }
+    // What fails here is conv1: a guess is allowed elsewhere only.
+    let elsewhere =
+        [("(layers: [\"conv1\"], code: Mds(n: 5, k: 3))", "(layers: [\"fc1\"], below: Estimate)")];
+    let trace = run(&changed("lenet5", &elsewhere), 10, TWO_DEAD);
+    assert_eq!((of_worth(&trace, Worth::Estimate), failed(&trace)), (0, 10));
+}
+
+#[test]
+fn a_layer_of_the_supervisor_has_no_replies_to_be_too_few() {
+    let path = support::topology("lenet5");
+    let text = std::fs::read_to_string(&path).expect("a shipped topology");
+    let local = "(layers: [\"conv1\"], run: Local, below: Estimate)";
+    let text = text.replace("(layers: [\"conv1\"], code: Mds(n: 5, k: 3))", local);
+    let refused = Plan::parse(&path, text).expect_err("nobody is awaited").to_string();
+    assert!(
+        refused.contains("lenet5.ron:24:48:") && refused.contains("awaits no replies"),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -84,13 +84,7 @@ fn layers(images: &[Tensor]) -> Vec<(String, Layer, Vec<Tensor>)> {
                     PieceKind::Layer(at) => {
                         let layer = &network.layers[*at];
                         inputs[*at].push(taken[0].clone());
-                        let result = layer.op.apply(&layer.weights, &taken[0]);
-                        vec![layer.op.assemble(
-                            &[&result],
-                            layer.op.rows,
-                            &layer.finish,
-                            taken.get(1),
-                        )]
+                        vec![layer.undivided(&taken)]
                     }
                     PieceKind::Local(segment) | PieceKind::Function(_, segment) => {
                         segment.run(&taken).expect("a segment runs")

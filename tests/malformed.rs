@@ -252,6 +252,16 @@ Mds(n: 5, k: 4) → Uncoded(k: 18446744073709551615) | Uncoded | 100000
 Mds(n: 5, k: 4) → Parity(k: 18446744073709551615) | Parity | 1024
 Mds(n: 5, k: 4) → Parity(k: 5) | Parity | 6 shares for 5 devices
 Mds(n: 5, k: 4) → Replication(n: 2, k: 3) | Replication | n = 2 shares of k = 3
+Mds(n: 5, k: 4) → Lt(n: 5, k: 4, blocks: 0) | blocks: 0 | no device sends 0 blocks
+Mds(n: 5, k: 4) → Lt(n: 5, k: 4, blocks: 65) | blocks: 65 | choose 1 ≤ blocks ≤ 64
+Mds(n: 5, k: 4) → Lt(n: 4, k: 4, form: Mixed) | form | 4 hands of sums alone
+Mds(n: 5, k: 4) → ShiftAdd(n: 5, k: 4, cells: 0) | cells | no source is cut in 0 cells
+Mds(n: 5, k: 4) → Polar(n: 5, k: 4) | Polar | n = 5 is no power of two
+Mds(n: 5, k: 4) → Berrut(n: 5, k: 4, silent: 5) | silent | none of 5 replies is left
+Mds(n: 5, k: 4) → Spline(n: 5, k: 4, before: 1e300) | before | no curve is smoothed by 1e300
+Mds(n: 5, k: 4) → Spline(n: 5, k: 4, after: "much") | after | neither a number nor
+["conv1"] → ["conv1"], below: Guess | Guess | Guess
+["conv1"], code: Mds(n: 5, k: 3) → ["conv1"], run: Local, below: Estimate | below | awaits no replies
 count: 5 → count: 4 | coding | Mds(5, 4) has 5 shares for 4 devices
 count: 5 → count: 0 | count: 0 | a count of 0
 count: 5 → count: 99999999999 | count: 9 | a count of 99999999999

@@ -46,9 +46,7 @@ fn run(network: &Network, pieces: &Pieces, inputs: &[Tensor]) -> Vec<Tensor> {
         let inputs: Vec<Tensor> = piece.inputs.iter().map(|wire| values[wire].clone()).collect();
         let outputs = match &piece.kind {
             PieceKind::Layer(layer) => {
-                let layer = &network.layers[*layer];
-                let result = layer.op.apply(&layer.weights, &inputs[0]);
-                vec![layer.op.assemble(&[&result], layer.op.rows, &layer.finish, inputs.get(1))]
+                vec![network.layers[*layer].undivided(&inputs)]
             }
             PieceKind::Local(segment) | PieceKind::Function(_, segment) => {
                 segment.run(&inputs).expect("a segment runs")
@@ -139,10 +137,8 @@ fn with_all_plain_shares_the_bits_are_those_of_the_undivided_layer() {
                 (flat % 101) as f32 / 101.0 - 0.4
             });
             let beside = layer.finish.adds.then(|| Tensor::ones(IxDyn(&layer.op.raising.shape)));
-            let undivided = {
-                let result = layer.op.apply(&layer.weights, &x);
-                layer.op.assemble(&[&result], layer.op.rows, &layer.finish, beside.as_ref())
-            };
+            let inputs: Vec<Tensor> = [x.clone()].into_iter().chain(beside.clone()).collect();
+            let undivided = layer.undivided(&inputs);
             let code = Arc::new(Mds::new(6, 4));
             let rows = CodedLayer::new(layer.clone(), code.clone());
             let strips = CodedLayer::in_strips(layer.clone(), code);

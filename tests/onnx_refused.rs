@@ -7,7 +7,7 @@ use graph::{Form, Graph};
 use kofn::model::Network;
 
 /// Models that cannot be run, and what the message must say.
-const REFUSED: [(&str, &str); 50] = [
+const REFUSED: [(&str, &str); 53] = [
     // Operators.
     ("in x[1, 8]; odd = Frobnicate(x); out odd", r#""odd""#),
     ("in x[1, 8]; odd = Frobnicate(x); y = Relu(odd); out y", r#""odd""#),
@@ -57,6 +57,9 @@ const REFUSED: [(&str, &str); 50] = [
         "in x[1, 4, 5, 5]; odd = AveragePool(x, kernel_shape=[2, 2], pads=[1, 1]); out odd",
         r#"node "odd": its kernel_shape and its pads are for different numbers of axes"#,
     ),
+    ("in x[1, 4, 5, 5]; odd = LRN(x, size=0); out odd", ODD_SIZE),
+    ("in x[1, 4, 5, 5]; odd = LRN(x, size=-3); y = Relu(odd); out y", ODD_SIZE),
+    ("in x[1, 4, 5, 5]; odd = LRN(x); out odd", "odd (LRN): expected attribute 'size'"),
     // Values from nowhere, from two nodes, and from each other.
     ("in x[1, 8]; y = Add(x, nowhere); out y", r#"node "y" reads "nowhere", which nothing gives"#),
     ("in x[1, 8]; y = Relu(x); out nowhere", r#"nothing gives the output "nowhere""#),
@@ -98,6 +101,7 @@ const REFUSED: [(&str, &str); 50] = [
 
 const ODD_KERNEL: &str = r#"node "odd": its kernel_shape must be at least 1"#;
 const ODD_STRIDES: &str = r#"node "odd": its strides must be at least 1"#;
+const ODD_SIZE: &str = r#"node "odd": its size must be at least 1"#;
 const ODD_AXES: &str = r#"node "odd": its weights and its "#;
 const WAITS: &str = r#"node "odd" waits for its own output"#;
 const VAST: &str = r#"input "vast" of shape "#;

@@ -367,6 +367,24 @@ fn layers_with_one_row_a_group_are_coded_in_strips() {
 }
 
 #[test]
+fn a_guess_keeps_the_strips_that_came_and_of_a_lost_one_says_the_bias() {
+    let layer = plan("lenet5").network.layers[0].clone();
+    let code: Arc<dyn Code> = Arc::new(Uncoded::new(3));
+    let coded = CodedLayer::in_strips(layer.clone(), code.clone()).expect("a convolution");
+    let (results, whole) = run(&coded, &input_of(&layer));
+    let arrived: Arrived = [0, 2].into();
+    let guess = code.estimate(&arrived).expect("two of three came");
+    let blocks = arrived.iter().map(|s| (*s, results[*s].as_slice().expect("plain"))).collect();
+    let output = coded.decode(&guess, &blocks, None);
+    let bias = layer.finish.bias.as_ref().expect("it has one");
+    // (image, channel, row, column): strips are of ten rows.
+    for ((at, y), whole) in output.indexed_iter().zip(&whole) {
+        let want = if (10..20).contains(&at[2]) { bias[at[1]] } else { *whole };
+        assert!((y - want).abs() < 1e-5, "{at:?}: {y} and {want}");
+    }
+}
+
+#[test]
 fn auto_verifies_strips_one_way_or_the_other() {
     for stage in &good(&[]).stages {
         assert!(matches!(stage.verify, Verify::Always | Verify::Surplus), "{}", stage.name);

@@ -24,7 +24,8 @@ enum PlanFormat {
 }
 
 pub(super) fn plan(args: &PlanArgs) -> anyhow::Result<Exit> {
-    let view = PlanView::of(&Plan::read(&args.topology)?);
+    let plan = Plan::read(&args.topology)?;
+    let view = PlanView::of(&plan).rehearsed(&plan);
     say(&match args.format {
         PlanFormat::Text => view.to_text(),
         PlanFormat::Json => serde_json::to_string_pretty(&view)?,

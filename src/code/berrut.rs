@@ -66,4 +66,9 @@ impl Curve for Berrut {
         let nodes: Vec<f64> = arrived.iter().map(|share| self.devices[*share]).collect();
         weights(&nodes, &[self.devices[device]]).row(0).collect()
     }
+
+    /// Between its nodes the interpolant sways.
+    fn kink(&self) -> f64 {
+        0.3
+    }
 }

@@ -5,13 +5,13 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
-use super::{Arrived, Code, Decoder, Encoder, NotYet, solve};
+use super::Encoder;
 use crate::maths::matrix::Matrix;
 
 /// (n, k), not systematic: `X_0/√2 + Σ_{j≥1} T_j(x_i) X_j` with `x_i = cos(π(2i + 1)/2n)`.
 #[derive(Debug)]
 pub struct Chebyshev {
-    encoder: Encoder,
+    pub(super) encoder: Encoder,
 }
 
 impl Chebyshev {
@@ -22,23 +22,5 @@ impl Chebyshev {
             _ => (source as f64 * PI * (2 * share + 1) as f64 / (2 * n) as f64).cos(),
         };
         Self { encoder: Encoder::of_matrix(&Matrix::from_fn(n, k, entry)) }
-    }
-}
-
-impl Code for Chebyshev {
-    fn name(&self) -> String {
-        format!("Chebyshev({}, {})", self.shares(), self.sources())
-    }
-
-    fn encoder(&self) -> &Encoder {
-        &self.encoder
-    }
-
-    fn tolerates(&self) -> usize {
-        self.shares() - self.sources()
-    }
-
-    fn decoder(&self, arrived: &Arrived) -> Result<Decoder, NotYet> {
-        solve(self, arrived)
     }
 }

@@ -14,6 +14,7 @@ use std::fmt::Debug;
 
 use super::Arrived;
 use crate::maths::matrix::Matrix;
+use crate::units::Flops;
 
 /// Runs through the inputs of a batch. Laws (`tests/curves.rs`): the weights of an input, and of an
 /// estimate, add up to 1; inputs that are all alike give estimates without error, whatever arrived; the
@@ -36,6 +37,32 @@ pub trait Curve: Debug + Send + Sync {
     /// # Panics
     /// If nothing has arrived.
     fn foretell(&self, arrived: &Arrived, device: usize) -> Vec<f64>;
+
+    /// Results that foretell each other to this part of their size do not contradict each other: where the
+    /// others are nearly on a line, a kink of the function, too, stands out.
+    fn kink(&self) -> f64 {
+        0.1
+    }
+
+    /// Whether the weights of an estimate hang on what the results are, and not only on whose they are.
+    fn looks_at_results(&self) -> bool {
+        false
+    }
+
+    /// Like [`Self::decoder`], for these results.
+    ///
+    /// # Panics
+    /// If nothing has arrived, or blocks of different lengths.
+    fn decoder_for(&self, arrived: &Arrived, results: &[&[f32]]) -> Matrix {
+        let _ = results;
+        self.decoder(arrived)
+    }
+
+    /// The work of looking at so many results of so many elements.
+    fn looking_work(&self, results: usize, len: usize) -> Flops {
+        let _ = (results, len);
+        Flops(0)
+    }
 }
 
 /// The points of the k inputs: Chebyshev's of the first kind, ascending.

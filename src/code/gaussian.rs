@@ -3,14 +3,14 @@
 
 use rand_distr::{Distribution, StandardNormal};
 
-use super::{Arrived, Code, Decoder, Encoder, NotYet, solve};
+use super::Encoder;
 use crate::maths::chance::{Purpose, Seed};
 use crate::maths::matrix::Matrix;
 
 /// (n, k), systematic. The draw depends on n and k alone, so that a topology means one code.
 #[derive(Debug)]
 pub struct Gaussian {
-    encoder: Encoder,
+    pub(super) encoder: Encoder,
 }
 
 impl Gaussian {
@@ -21,23 +21,5 @@ impl Gaussian {
             Some(_) => StandardNormal.sample(&mut rng),
         };
         Self { encoder: Encoder::of_matrix(&Matrix::from_fn(n, k, entry)) }
-    }
-}
-
-impl Code for Gaussian {
-    fn name(&self) -> String {
-        format!("Gaussian({}, {})", self.shares(), self.sources())
-    }
-
-    fn encoder(&self) -> &Encoder {
-        &self.encoder
-    }
-
-    fn tolerates(&self) -> usize {
-        self.shares() - self.sources()
-    }
-
-    fn decoder(&self, arrived: &Arrived) -> Result<Decoder, NotYet> {
-        solve(self, arrived)
     }
 }

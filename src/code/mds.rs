@@ -13,13 +13,13 @@
 
 use std::f64::consts::TAU;
 
-use super::{Arrived, Code, Decoder, Encoder, NotYet, solve};
+use super::Encoder;
 use crate::maths::matrix::Matrix;
 
 /// (n, k), systematic: shares 0..k are the sources, the rest are parities.
 #[derive(Debug)]
 pub struct Mds {
-    encoder: Encoder,
+    pub(super) encoder: Encoder,
 }
 
 impl Mds {
@@ -56,22 +56,4 @@ fn harmonic(k: usize, column: usize, angle: f64) -> f64 {
     let place = column - k % 2;
     let frequency = (place / 2) as f64 + if k % 2 == 1 { 1.0 } else { 0.5 };
     if place.is_multiple_of(2) { (frequency * angle).cos() } else { (frequency * angle).sin() }
-}
-
-impl Code for Mds {
-    fn name(&self) -> String {
-        format!("Mds({}, {})", self.shares(), self.sources())
-    }
-
-    fn encoder(&self) -> &Encoder {
-        &self.encoder
-    }
-
-    fn tolerates(&self) -> usize {
-        self.shares() - self.sources()
-    }
-
-    fn decoder(&self, arrived: &Arrived) -> Result<Decoder, NotYet> {
-        solve(self, arrived)
-    }
 }

@@ -13,20 +13,25 @@ use super::locate::{MOST_CANDIDATES, next_set};
 use super::{Arrived, Code, Estimator};
 use crate::maths::project::inner;
 
-/// The shares that are accused: at most as many as the code looks for, and none if nobody stands out.
+/// The shares that are accused: at most so many, and none if nobody stands out.
 ///
 /// # Panics
 /// If the blocks differ in length.
-pub fn outliers(code: &Estimator, results: &BTreeMap<usize, &[f32]>) -> BTreeSet<usize> {
+pub fn outliers(
+    code: &Estimator,
+    results: &BTreeMap<usize, &[f32]>,
+    most: usize,
+) -> BTreeSet<usize> {
     // Whoever is left out must not be needed.
     let spare = results.len().saturating_sub(code.shares() - code.tolerates());
-    let most = code.lies().min(spare);
+    let most = most.min(spare);
     if most == 0 {
         return BTreeSet::new();
     }
     let hand = Hand::new(code, results);
     let (all, shares) = (hand.distrust(&[]), hand.shares.len());
-    if all <= ROUNDING * ROUNDING * hand.mean_square() {
+    let alike = if code.sources() == 1 { ROUNDING } else { code.curve().kink() };
+    if all <= alike * alike * hand.mean_square() {
         return BTreeSet::new();
     }
     let mut budget = MOST_CANDIDATES;
@@ -60,8 +65,7 @@ const STANDS_OUT: f64 = 10.0;
 /// So many times better than without any other set of as many.
 const NO_OTHER: f64 = 2.5;
 
-/// Results that foretell each other to this part of their size do not contradict each other: those of a
-/// batch of one input differ by rounding alone.
+/// The results of a batch of one request are copies, and differ by rounding alone.
 const ROUNDING: f64 = 1e-4;
 
 /// The results in hand, by their inner products alone: what is foretold, and how far off it is, are sums.
@@ -139,7 +143,7 @@ mod tests {
             let honest = results(&code);
             let seen = |blocks: &[Vec<f32>]| {
                 let blocks = blocks.iter().enumerate().map(|(share, y)| (share, &y[..]));
-                outliers(&code, &blocks.collect())
+                outliers(&code, &blocks.collect(), code.lies())
             };
             assert_eq!(seen(&honest), BTreeSet::new(), "{}", code.name());
             for liar in 0..code.shares() {

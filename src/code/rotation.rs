@@ -8,12 +8,12 @@
 
 use std::f64::consts::TAU;
 
-use super::{Arrived, Code, Decoder, Encoder, Mixture, NotYet, solve};
+use super::{Encoder, Mixture};
 
 /// (n, k), not systematic: cells `Σ_j R(2π/q)^{ij} (X_j0, X_j1)ᵀ`, with q the least odd number from n up.
 #[derive(Debug)]
 pub struct Rotation {
-    encoder: Encoder,
+    pub(super) encoder: Encoder,
 }
 
 impl Rotation {
@@ -29,23 +29,5 @@ impl Rotation {
             vec![first.collect(), second.collect()]
         };
         Self { encoder: Encoder::of_cells(k, 2, (0..n).map(share).collect()) }
-    }
-}
-
-impl Code for Rotation {
-    fn name(&self) -> String {
-        format!("Rotation({}, {})", self.shares(), self.sources())
-    }
-
-    fn encoder(&self) -> &Encoder {
-        &self.encoder
-    }
-
-    fn tolerates(&self) -> usize {
-        self.shares() - self.sources()
-    }
-
-    fn decoder(&self, arrived: &Arrived) -> Result<Decoder, NotYet> {
-        solve(self, arrived)
     }
 }

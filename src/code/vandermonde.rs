@@ -5,13 +5,13 @@
 //! 7e10 for (10, 8), beyond `f64` for (20, 17). Sets beyond the policy's `worst_condition` are not
 //! decoded from, and [`tolerance`](super::tolerance) says how little that leaves.
 
-use super::{Arrived, Code, Decoder, Encoder, NotYet, solve};
+use super::Encoder;
 use crate::maths::matrix::Matrix;
 
 /// (n, k), not systematic: `Σ_j (i + 1)^j X_j`.
 #[derive(Debug)]
 pub struct Vandermonde {
-    encoder: Encoder,
+    pub(super) encoder: Encoder,
 }
 
 impl Vandermonde {
@@ -24,23 +24,5 @@ impl Vandermonde {
         assert!(n <= Self::MOST_SHARES, "n ≤ 24");
         let power = |share: usize, source: usize| (share as f64 + 1.0).powi(source as i32);
         Self { encoder: Encoder::of_matrix(&Matrix::from_fn(n, k, power)) }
-    }
-}
-
-impl Code for Vandermonde {
-    fn name(&self) -> String {
-        format!("Vandermonde({}, {})", self.shares(), self.sources())
-    }
-
-    fn encoder(&self) -> &Encoder {
-        &self.encoder
-    }
-
-    fn tolerates(&self) -> usize {
-        self.shares() - self.sources()
-    }
-
-    fn decoder(&self, arrived: &Arrived) -> Result<Decoder, NotYet> {
-        solve(self, arrived)
     }
 }

@@ -6,7 +6,7 @@ use ndarray::IxDyn;
 use rand::seq::index::sample;
 
 use super::trial::{chance, survivors};
-use crate::code::{Arrived, Berrut, Curve, Order, Placement, Spline};
+use crate::code::{Arrived, Berrut, Curve, Estimator, Order, Placement, Spline, outliers};
 use crate::maths::Tensor;
 use crate::maths::matrix::Matrix;
 use crate::maths::mix::mix;
@@ -145,7 +145,7 @@ fn add_batch(
             }
         };
         for outputs in [Outputs::Logits, Outputs::Softmax] {
-            let estimates = estimate(&curve.decoder(arrived), results, outputs);
+            let estimates = estimate(&curve.decoder(arrived), &read(results, outputs), outputs);
             let score = scores.entry((*method, ordered, outputs)).or_default();
             for ((got, want), at) in estimates.iter().zip(&truth).zip(along) {
                 let label = plan.inputs[*at].label;
@@ -164,6 +164,45 @@ impl Score {
         self.right_whole += usize::from(label.is_some() && label == top(want));
     }
 }
+
+/// Runs batches of k on n devices, of which so many lie and none is silent: who stands out is left out.
+/// Says in how many batches exactly the liars were found, too.
+pub(super) fn score_with_liars(
+    plan: &Plan,
+    (n, k, liars): (usize, usize, usize),
+    batches: std::ops::Range<usize>,
+    (method, order, outputs): (Method, Order, Outputs),
+) -> anyhow::Result<(Score, usize)> {
+    let (mut score, mut found) = (Score::default(), 0);
+    let code = Estimator::new(method.curve(n, k), 0, liars);
+    let curve = method.curve(n, k);
+    for batch in batches {
+        let mut rng = chance(&[n as u64, k as u64, batch as u64]);
+        let picked: Vec<usize> = sample(&mut rng, plan.inputs.len(), k).into_iter().collect();
+        let lying: Arrived = sample(&mut rng, n, liars).into_iter().collect();
+        let images: Vec<&[f32]> =
+            picked.iter().filter_map(|at| plan.inputs[*at].tensors[0].as_slice()).collect();
+        let along: Vec<usize> = order.of(&images).iter().map(|at| picked[*at]).collect();
+        let inputs: Vec<&Tensor> = along.iter().map(|at| &plan.inputs[*at].tensors[0]).collect();
+        let all: Arrived = (0..n).collect();
+        let mut sent = read(&compute(plan, curve.encoder(), &inputs, &all)?, outputs);
+        lying.iter().for_each(|liar| sent[*liar].iter_mut().for_each(|y| *y *= LIE));
+        let blocks = sent.iter().enumerate().map(|(share, y)| (share, &y[..])).collect();
+        let accused = outliers(&code, &blocks, liars);
+        found += usize::from(accused == lying);
+        let left: Arrived = all.difference(&accused).copied().collect();
+        let kept: Vec<Vec<f32>> = left.iter().map(|share| sent[*share].clone()).collect();
+        let estimates = estimate(&curve.decoder(&left), &kept, outputs);
+        for (got, at) in estimates.iter().zip(&along) {
+            let input = &plan.inputs[*at];
+            score.add(got, &softmax(&logits(plan, input.tensors[0].clone())?), input.label);
+        }
+    }
+    Ok((score, found))
+}
+
+/// A liar turns what it computed round and sends three times as much.
+const LIE: f32 = -3.0;
 
 /// The logits of what each device that replies was sent.
 fn compute(
@@ -186,12 +225,16 @@ fn logits(plan: &Plan, input: Tensor) -> anyhow::Result<Vec<f32>> {
     Ok(plan.whole.run(&[input])?[0].iter().copied().collect())
 }
 
+/// What the devices send of these logits.
+fn read(logits: &[Vec<f32>], outputs: Outputs) -> Vec<Vec<f32>> {
+    match outputs {
+        Outputs::Logits => logits.to_vec(),
+        Outputs::Softmax => logits.iter().map(|logits| softmax(logits)).collect(),
+    }
+}
+
 /// The softmax outputs that a batch's results come to.
-fn estimate(decoder: &Matrix, results: &[Vec<f32>], outputs: Outputs) -> Vec<Vec<f32>> {
-    let read: Vec<Vec<f32>> = match outputs {
-        Outputs::Logits => results.to_vec(),
-        Outputs::Softmax => results.iter().map(|logits| softmax(logits)).collect(),
-    };
+fn estimate(decoder: &Matrix, read: &[Vec<f32>], outputs: Outputs) -> Vec<Vec<f32>> {
     let decode = |row: usize| {
         let terms: Vec<(f64, &[f32])> =
             decoder.row(row).zip(read.iter().map(Vec::as_slice)).collect();

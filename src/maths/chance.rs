@@ -25,6 +25,7 @@ pub enum Purpose {
     Probe = 9,
     Code = 10,
     Monkey = 11,
+    Rehearsal = 12,
 }
 
 impl Seed {

@@ -6,6 +6,10 @@
 //! `(R + nλ QᵀQ) γ = Qᵀ y` gives the second derivatives, and `g = y − nλ Q γ` the values. λ = 0
 //! interpolates. Outside the nodes it goes on as a line.
 
+mod cross_validation;
+
+pub use cross_validation::CrossValidation;
+
 use super::matrix::Matrix;
 
 /// (points, nodes): what each value at a node weighs in the spline's value at each point.
@@ -21,24 +25,6 @@ pub fn smoother(nodes: &[f64], points: &[f64], lambda: f64) -> Matrix {
         weights.into_iter().enumerate().for_each(|(column, w)| matrix.set(row, column, w));
     }
     matrix
-}
-
-/// The mean square error of predicting each value from the others, λ being as it is.
-///
-/// `values[i]` is the block at node i. By the formula of Craven and Wahba (1979): one smoothing says
-/// what leaving each value out would give, `(y_i − ŷ_i) / (1 − S_ii)`.
-///
-/// # Panics
-/// Like [`smoother`]; or if there are fewer than three nodes, or blocks of different lengths.
-pub fn leave_one_out(nodes: &[f64], values: &[&[f32]], lambda: f64) -> f64 {
-    let smooth = smoother(nodes, nodes, lambda);
-    let len = values[0].len();
-    let error = |node: usize, at: usize| {
-        let fitted: f64 = smooth.row(node).zip(values).map(|(w, y)| w * f64::from(y[at])).sum();
-        (f64::from(values[node][at]) - fitted) / (1.0 - smooth.at(node, node)).max(1e-12)
-    };
-    let all = (0..nodes.len()).flat_map(|node| (0..len).map(move |at| (node, at)));
-    all.map(|(node, at)| error(node, at).powi(2)).sum::<f64>() / (nodes.len() * len) as f64
 }
 
 /// The banded system of one set of nodes, factored.
@@ -196,25 +182,6 @@ mod tests {
             let values: Vec<f64> = nodes.iter().map(|t| (3.0 * t).sin()).collect();
             let got = apply(&smoother(&nodes, &nodes, 0.0), &values);
             prop_assert!(got.iter().zip(&values).all(|(a, b)| (a - b).abs() < 1e-9));
-        }
-
-        #[test]
-        fn leaving_one_out_is_what_the_formula_says(n in 4usize..20, salt in 0u64..1000) {
-            let (nodes, lambda) = (nodes(n, salt), 0.05);
-            let values: Vec<f32> = nodes.iter().map(|t| (2.0 * t).sin() as f32).collect();
-            let blocks: Vec<&[f32]> = values.chunks(1).collect();
-            let by_leaving = |out: usize| {
-                let kept: Vec<usize> = (0..n).filter(|at| *at != out).collect();
-                let t: Vec<f64> = kept.iter().map(|at| nodes[*at]).collect();
-                let y: Vec<f64> = kept.iter().map(|at| f64::from(values[*at])).collect();
-                // The penalty against the sum of squares is nλ whether one is left out or not.
-                let lambda = lambda * n as f64 / (n - 1) as f64;
-                let predicted = apply(&smoother(&t, &[nodes[out]], lambda), &y)[0];
-                (predicted - f64::from(values[out])).powi(2)
-            };
-            let want = (0..n).map(by_leaving).sum::<f64>() / n as f64;
-            let got = leave_one_out(&nodes, &blocks, lambda);
-            prop_assert!((got - want).abs() < 1e-8 * (1.0 + want), "{got} {want}");
         }
     }
 

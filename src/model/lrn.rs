@@ -38,7 +38,8 @@ fn same<'p>(
 }
 
 /// `y[c] = x[c] / (bias + alpha / size · Σ x[near]²) ^ beta`, with `near` a window of `size` channels around
-/// c, cut off at the first and the last (ONNX's `LRN`; Krizhevsky et al. 2012, §3.3).
+/// c, cut off at the first and the last (ONNX's `LRN`; Krizhevsky et al. 2012, §3.3). A `size` of 0 is
+/// refused before tract parses it.
 #[derive(Clone, Debug, PartialEq)]
 struct Lrn {
     alpha: f32,

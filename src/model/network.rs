@@ -43,6 +43,17 @@ pub struct Layer {
     pub(super) addend: Option<OutletId>,
 }
 
+impl Layer {
+    /// The layer's output, computed in one piece: for its input and, behind that, what is added to it.
+    ///
+    /// # Panics
+    /// If an input is missing, or not of its shape.
+    pub fn undivided(&self, inputs: &[maths::Tensor]) -> maths::Tensor {
+        let result = self.op.apply(&self.weights, &inputs[0]);
+        self.op.assemble(&[&result], self.op.rows, &self.finish, inputs.get(1))
+    }
+}
+
 /// The whole model in one piece: the truth.
 #[derive(Debug)]
 pub struct Whole(Segment);

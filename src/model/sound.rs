@@ -123,6 +123,8 @@ fn axes_are_near(node: &NodeProto) -> Result<(), String> {
 fn windows_slide(graph: &GraphProto, node: &NodeProto) -> Result<(), String> {
     let too_small = |attribute: &&AttributeProto| match attribute.name.as_str() {
         "group" => attribute.i < 1,
+        // A window of channels: LRN divides by how many they are.
+        "size" => node.op_type == "LRN" && attribute.i < 1,
         "strides" | "dilations" | "kernel_shape" => attribute.ints.iter().any(|size| *size < 1),
         _ => false,
     };

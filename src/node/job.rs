@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::batch::{self, Mixed};
+use super::batch;
 use super::{Check, Results, RoundId, Ticket};
 use crate::code::{Code, Decoder, Estimator};
 use crate::event::Proof;
 use crate::maths::Tensor;
 use crate::model::Segment;
 use crate::model::lowered::Inputs;
-use crate::plan::{Batch, CodedLayer, Share};
+use crate::plan::{Batch, CodedLayer, Mixed, Share};
 use crate::units::{Bytes, Flops, RequestId};
 
 #[derive(Clone, Debug)]
@@ -30,17 +30,19 @@ pub enum Job {
         addend: Option<Tensor>,
     },
     /// The supervisor mixes the inputs of a batch.
-    Mix { round: RoundId, batch: Batch, inputs: Vec<Vec<Tensor>> },
+    Mix { round: RoundId, batch: Batch, code: Arc<Estimator>, inputs: Vec<Vec<Tensor>> },
     /// The supervisor reads the outputs of a batch off the curve through the results in hand.
     ReadOff {
         round: RoundId,
         code: Arc<Estimator>,
         decoder: Arc<Decoder>,
         results: Results,
-        /// As in [`Mixed`].
-        places: Vec<Vec<usize>>,
+        /// Of each request, as in [`Mixed`].
+        places: Vec<usize>,
         /// How many numbers a result has.
         result_len: usize,
+        /// How many lies are looked for: fewer, where some were found already.
+        lies_left: usize,
     },
     /// The supervisor runs a local segment.
     Local { request: RequestId, step: usize, segment: Segment, inputs: Vec<Tensor> },
@@ -128,9 +130,9 @@ impl Job {
                 let mixing = Flops((2 * decoder.terms() * layer.cell_len()) as u64);
                 mixing + check.work(layer, results.shares())
             }
-            Self::Mix { batch, inputs, .. } => batch::mix_work(batch, inputs),
-            Self::ReadOff { code, decoder, results, .. } => {
-                batch::read_off_work(code, decoder, results)
+            Self::Mix { batch, code, inputs, .. } => batch::mix_work(batch, code, inputs),
+            Self::ReadOff { code, decoder, results, lies_left, .. } => {
+                batch::read_off_work(code, *lies_left, decoder, results)
             }
             Self::Local { segment, .. } => segment.work,
         }
@@ -149,9 +151,9 @@ impl Job {
                 let blocks = decoder.terms() + 2 * decoder.recipes.len();
                 Bytes((4 * blocks * layer.cell_len()) as u64)
             }
-            Self::Mix { batch, inputs, .. } => {
+            Self::Mix { code, inputs, .. } => {
                 let input: usize = inputs.first().into_iter().flatten().map(Tensor::len).sum();
-                let shares = batch.estimator.shares();
+                let shares = code.shares();
                 Bytes((4 * input * (inputs.len() + shares)) as u64)
             }
             Self::ReadOff { decoder, result_len, .. } => {
@@ -243,11 +245,12 @@ impl Job {
                 outcome: check_and_decode(&layer, &decoder, &results, &check, addend.as_ref())
                     .map(Box::new),
             },
-            Self::Mix { round, batch, inputs } => {
-                Output::Mixed { round, mixed: batch::mix_inputs(&batch, &inputs) }
+            Self::Mix { round, batch, code, inputs } => {
+                Output::Mixed { round, mixed: batch.mix(&code, &inputs) }
             }
-            Self::ReadOff { round, code, decoder, results, places, result_len } => {
-                let outcome = batch::read_off(&code, &decoder, &results, &places, result_len);
+            Self::ReadOff { round, code, decoder, results, places, result_len, lies_left } => {
+                let sizes = (result_len, lies_left);
+                let outcome = batch::read_off(&code, &decoder, &results, &places, sizes);
                 Output::HasReadOff { round, outcome }
             }
             Self::Local { request, step, segment, inputs } => {

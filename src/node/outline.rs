@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use ndarray::IxDyn;
 
-use super::batch::{Mixed, places};
 use super::{Job, Output};
 use crate::code::Code;
 use crate::maths::Tensor;
-use crate::plan::Share;
+use crate::plan::{Mixed, Share};
 
 /// One blank tensor of each shape, shared by all that have it. Nobody ever reads it, nor does it take
 /// memory where zeros are given out unwritten.
@@ -61,15 +60,10 @@ impl Blanks {
             Job::Decode { round, layer, .. } => {
                 Output::Decoded { round, outcome: Ok(Box::new(self.of(&layer.op().raising.shape))) }
             }
-            Job::Mix { round, batch, inputs } => {
-                let (shares, count) = (batch.estimator.shares(), inputs.len());
-                let tasks = inputs.first().map(|input| vec![input.clone(); shares]);
-                let along: Vec<usize> = (0..count).collect();
-                let places = places(&along, batch.estimator.sources());
-                Output::Mixed {
-                    round,
-                    mixed: Ok(Mixed { tasks: tasks.unwrap_or_default(), places }),
-                }
+            Job::Mix { round, code, inputs, .. } => {
+                let tasks = inputs.first().map(|input| vec![input.clone(); code.shares()]);
+                let (tasks, places) = (tasks.unwrap_or_default(), (0..inputs.len()).collect());
+                Output::Mixed { round, mixed: Ok(Mixed { tasks, places }) }
             }
             Job::ReadOff { round, results, places, .. } => {
                 let one = results.iter().next().map_or_else(Vec::new, |(_, one)| one.to_vec());

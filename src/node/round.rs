@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Results, RoundId};
-use crate::code::{Arrived, Code, Decoder};
+use crate::code::{Arrived, Code, Decoder, Estimator};
 use crate::event::Worth;
 use crate::maths::Tensor;
 use crate::model::lowered::Inputs;
@@ -41,13 +41,17 @@ pub(super) struct Round {
     /// The requests it is for: more than one in a batch.
     pub(super) requests: Vec<RequestId>,
     /// Where on the curve of a batch each of them stands.
-    pub(super) places: Vec<Vec<usize>>,
+    pub(super) places: Vec<usize>,
+    /// The code of a batch.
+    pub(super) estimator: Option<Arc<Estimator>>,
     /// Kept for asking again.
     pub(super) tasks: Tasks,
     /// What its result is worth.
     pub(super) worth: Worth,
     /// Set once the shares in hand suffice: the round is decided.
     pub(super) decoder: Option<Arc<Decoder>>,
+    /// How many shares were found wrong.
+    pub(super) lies: usize,
     /// Whether replies contradicted each other, and it could not be said which were wrong.
     pub(super) doubted: bool,
     /// Whether spare holders were asked before the deadline.
@@ -74,8 +78,10 @@ impl Round {
             tasks,
             requests: vec![id.request],
             places: Vec::new(),
+            estimator: None,
             worth: Worth::Exact,
             decoder: None,
+            lies: 0,
             doubted: false,
             hedged: false,
             asked: vec![None; shares],

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::codes::CodeFile;
+use super::codes::{CodeFile, Refused};
 use super::source::{Problem, Problems, Source, To};
 use super::topology::{
     ArchitectureFile, DeviceFile, InputsFile, MachineFile, ModelFile, NumericsFile, RunFile,
@@ -125,7 +125,7 @@ impl Ground {
         let Self { network, supervisor, devices, policy, arrivals, inputs, whole } = self;
         let stages = stages::assign(source, file, &network, &devices, problems)?;
         let name = source.path().file_stem();
-        Some(Plan {
+        let mut plan = Plan {
             name: name.map_or_else(String::new, |stem| stem.to_string_lossy().into_owned()),
             network,
             whole,
@@ -144,7 +144,14 @@ impl Ground {
             },
             inputs,
             classes: classes(&file.inputs),
-        })
+        };
+        if let Err((stage, why)) = plan.choose_smoothing() {
+            let code = stages::code_of(file, &plan.stages[stage.0].name);
+            let path = [&code[..], &[To::Field("before")]].concat();
+            let fix = "give λ_enc as a number, or more inputs to try it on";
+            problems.push(source.problem(&path, why.to_string(), fix));
+        }
+        Some(plan)
     }
 }
 
@@ -298,10 +305,9 @@ pub(super) fn code(
     file: CodeFile,
     problems: &mut Vec<Problem>,
 ) -> Option<Arc<dyn Code>> {
-    let (n, k) = file.size();
-    let refuse = |fix: String| {
-        let message = format!("no code has n = {n} shares of k = {k} sources");
-        problems.push(source.problem(path, message, fix));
+    let refuse = |Refused { field, message, fix }: Refused| {
+        let field: Vec<To<'_>> = field.into_iter().map(To::Field).collect();
+        problems.push(source.problem(&[path, &field].concat(), message, fix));
     };
     file.code().map_err(refuse).ok()
 }

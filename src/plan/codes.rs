@@ -6,19 +6,19 @@ use std::sync::Arc;
 use ron::extensions::Extensions;
 use serde::Deserialize;
 
-use super::batch::{self, PlacementFile};
+use super::batch::{Curves, MOST_DEVICES, PlacementFile, SmoothingFile};
 use crate::code::{
     Chebyshev, Code, Form, Gaussian, Lt, Mds, Parity, Polar, Replication, Rotation, ShiftAdd,
     Uncoded, Vandermonde,
 };
 
 /// The codes of the file, a line each: its words, its n and k, the most shares it may have, and what it
-/// is; what else it needs is told after `where`.
+/// is; what else must hold is after `checked by`.
 macro_rules! codes {
     ($(
         $(#[$doc:meta])*
         $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* }
-        is ($n:expr, $k:expr) up to $most:expr $(, where $holds:expr, else $fix:literal)? => $code:expr;
+        is ($n:expr, $k:expr) up to $most:expr $(, checked by $check:expr)? => $code:expr;
     )*) => {
         #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
         #[serde(rename = "Code", deny_unknown_fields)]
@@ -38,17 +38,17 @@ macro_rules! codes {
             /// What the words mean.
             ///
             /// # Errors
-            /// If there is no such code: how to write one that there is.
-            pub fn code(self) -> Result<Arc<dyn Code>, String> {
+            /// If there is no such code.
+            pub fn code(self) -> Result<Arc<dyn Code>, Refused> {
                 let (n, k) = self.size();
                 match self {
                     $(Self::$name { $($field),* } => {
                         if k == 0 || k > n || n > $most {
-                            return Err(format!("choose 1 ≤ k ≤ n ≤ {}", $most));
+                            let message = format!("no code has n = {n} shares of k = {k} sources");
+                            let fix = format!("choose 1 ≤ k ≤ n ≤ {}", $most);
+                            return Err(Refused { field: None, message, fix });
                         }
-                        $(if !$holds {
-                            return Err($fix.to_owned());
-                        })?
+                        $($check?;)?
                         Ok(Arc::new($code))
                     })*
                 }
@@ -96,8 +96,7 @@ codes! {
         cells: Option<usize>,
         #[serde(default)]
         form: FormFile
-    } is (n, k) up to 32,
-        where cells.is_none_or(|cells| (1..=1024).contains(&cells)), else "choose 1 ≤ cells ≤ 1024"
+    } is (n, k) up to 32, checked by check_cells(cells)
         => ShiftAdd::new(n, k, cells, form.into());
     /// Rateless: what a straggler has finished counts; not any k of n.
     Lt {
@@ -110,12 +109,11 @@ codes! {
         /// Whether devices begin with row blocks as they are.
         #[serde(default)]
         form: FormFile
-    } is (n, k) up to Lt::MOST_SHARES,
-        where fits_lt((n, k), blocks, form), else "choose blocks from 1 up with k · blocks ≤ 256 and n · blocks ≤ 512, and n > k if form is Mixed"
+    } is (n, k) up to Lt::MOST_SHARES, checked by check_lt((n, k), blocks, form)
         => Lt::new(n, k, blocks, form.into());
     /// Butterflies of sums; not any k of n.
     Polar { n: usize, k: usize } is (n, k) up to Polar::MOST_SHARES,
-        where n.is_power_of_two(), else "choose a power of two for n" => Polar::new(n, k);
+        checked by check_power_of_two(n) => Polar::new(n, k);
     /// The inputs of a batch on a rational curve: approximate.
     Berrut {
         n: usize,
@@ -128,9 +126,9 @@ codes! {
         lies: usize,
         #[serde(default)]
         devices: PlacementFile
-    } is (n, k) up to batch::MOST_DEVICES,
-        where batch::leaves_enough(n, k, silent, lies), else "leave replies enough: silent + lies < n, and with lies at least 3"
-        => batch::berrut((n, k), silent, lies, devices);
+    } is (n, k) up to MOST_DEVICES,
+        checked by Curves::new((n, k), silent, lies, devices, None).check()
+        => Curves::new((n, k), silent, lies, devices, None).full();
     /// The inputs of a batch on a cubic smoothing spline: approximate.
     Spline {
         n: usize,
@@ -143,12 +141,12 @@ codes! {
         devices: PlacementFile,
         /// λ_enc and λ_dec: how much the curves are smoothed.
         #[serde(default)]
-        before: f64,
+        before: SmoothingFile,
         #[serde(default)]
-        after: f64
-    } is (n, k) up to batch::MOST_DEVICES,
-        where batch::leaves_enough(n, k, silent, lies) && batch::smooths(before, after), else "leave replies enough: silent + lies < n, and with lies at least 3; give smoothings from 0 up"
-        => batch::spline((n, k), silent, lies, devices, [before, after]);
+        after: SmoothingFile
+    } is (n, k) up to MOST_DEVICES,
+        checked by Curves::new((n, k), silent, lies, devices, Some([before, after])).check()
+        => Curves::new((n, k), silent, lies, devices, Some([before, after])).full();
 }
 
 impl CodeFile {
@@ -170,7 +168,32 @@ impl CodeFile {
             [n, k] if is_short => named(&format!("{name}(n: {n}, k: {k})")),
             _ => named(text),
         }?;
-        code.code().map(|_| code)
+        code.code().map(|_| code).map_err(|refused| refused.to_string())
+    }
+}
+
+/// Why there is no such code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What of it is at fault, if one field alone is.
+    pub field: Option<&'static str>,
+    pub message: String,
+    pub fix: String,
+}
+
+impl Refused {
+    pub(super) fn field(
+        field: &'static str,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self { field: Some(field), message: message.into(), fix: fix.into() }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.message, self.fix)
     }
 }
 
@@ -179,10 +202,41 @@ fn blocks() -> usize {
     16
 }
 
-fn fits_lt((n, k): (usize, usize), blocks: usize, form: FormFile) -> bool {
-    let within = |count: usize, most| count.checked_mul(blocks).is_some_and(|all| all <= most);
-    let is_mixed = form == FormFile::Mixed;
-    blocks >= 1 && within(k, Lt::MOST_SOURCES) && within(n, Lt::MOST_SHARES) && (!is_mixed || n > k)
+fn check_cells(cells: Option<usize>) -> Result<(), Refused> {
+    match cells {
+        Some(cells) if !(1..=1024).contains(&cells) => {
+            let message = format!("no source is cut in {cells} cells");
+            Err(Refused::field("cells", message, "choose 1 ≤ cells ≤ 1024"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_lt((n, k): (usize, usize), blocks: usize, form: FormFile) -> Result<(), Refused> {
+    let most = (Lt::MOST_SOURCES / k).min(Lt::MOST_SHARES / n);
+    if blocks == 0 || blocks > most {
+        let message = format!("no device sends {blocks} blocks where n = {n} and k = {k}");
+        let fix = match most {
+            0 => "choose smaller n and k: k · blocks ≤ 256 and n · blocks ≤ 512".to_owned(),
+            _ => format!("choose 1 ≤ blocks ≤ {most}: k · blocks ≤ 256 and n · blocks ≤ 512"),
+        };
+        return Err(Refused::field("blocks", message, fix));
+    }
+    if form == FormFile::Mixed && n == k {
+        let message = format!("{n} hands of sums alone may not tell {k} sources");
+        return Err(Refused::field("form", message, "choose n > k, or form: Systematic"));
+    }
+    Ok(())
+}
+
+fn check_power_of_two(n: usize) -> Result<(), Refused> {
+    match n.is_power_of_two() {
+        true => Ok(()),
+        false => {
+            let message = format!("n = {n} is no power of two");
+            Err(Refused::field("n", message, format!("choose n = {}", n.next_power_of_two())))
+        }
+    }
 }
 
 /// A typing error should not fill the memory.
@@ -215,6 +269,9 @@ mod tests {
     fn a_code_is_read_as_it_is_written() {
         let (n, k) = (8, 4);
         let shift_add = |cells, form| CodeFile::ShiftAdd { n, k, cells, form };
+        let (silent, lies, devices) = (Some(2), 1, PlacementFile::Spread);
+        let spline =
+            |before, after| CodeFile::Spline { n, k, silent, lies, devices, before, after };
         let codes = [
             CodeFile::Uncoded { k },
             CodeFile::Replication { n, k },
@@ -225,6 +282,8 @@ mod tests {
             shift_add(Some(16), FormFile::Mixed),
             CodeFile::Polar { n, k },
             CodeFile::Lt { n, k, blocks: 8, form: FormFile::Mixed },
+            spline(SmoothingFile::Given(0.0), SmoothingFile::Given(1e-6)),
+            spline(SmoothingFile::CrossValidated, SmoothingFile::CrossValidated),
         ];
         for code in codes {
             assert_eq!(CodeFile::parse(&code.to_string()), Ok(code));

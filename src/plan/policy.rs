@@ -1,7 +1,7 @@
 //! How the supervisor behaves, and how requests arrive.
 
 use super::source::{Problem, Source, To};
-use super::topology::{ArrivalsFile, BelowFile, PolicyFile, VerifyFile, WaitFile};
+use super::topology::{ArrivalsFile, PolicyFile, VerifyFile, WaitFile};
 use crate::units::Span;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +18,6 @@ pub struct Policy {
     /// Arrival sets that would amplify rounding by more than this are not decoded from.
     pub worst_condition: f64,
     pub verify: Verify,
-    pub below: Below,
     pub health: HealthRule,
 }
 
@@ -53,14 +52,6 @@ pub enum Verify {
     /// from the topology's speeds and links, by either clock: what a machine happened to measure
     /// would make the plan, and with it what is caught, another one in every run.
     Auto,
-}
-
-/// What becomes of a round with too few replies at its last deadline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Below {
-    Fail,
-    /// It is answered with the best guess, unless nothing came or what came contradicts itself.
-    Estimate,
 }
 
 /// When devices lose standing, in units of φ, and for how long.
@@ -126,10 +117,6 @@ pub(super) fn policy(source: &Source, file: &PolicyFile, problems: &mut Vec<Prob
             VerifyFile::Surplus => Verify::Surplus,
             VerifyFile::Always => Verify::Always,
             VerifyFile::Auto => Verify::Auto,
-        },
-        below: match file.below {
-            BelowFile::Fail => Below::Fail,
-            BelowFile::Estimate => Below::Estimate,
         },
         health: HealthRule {
             suspect: health.suspect,

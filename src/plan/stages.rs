@@ -1,5 +1,6 @@
 //! Which layer becomes what: a coded stage, part of a function stage, or local, and who holds it.
 
+mod below;
 mod check;
 mod split;
 mod whole;
@@ -11,11 +12,13 @@ use super::build::{called, code};
 use super::codes::CodeFile;
 use super::source::{Problem, Source, To};
 use super::topology::{RunFile, SplitFile, StageFile, TopologyFile};
-use super::{Device, Stage, StageWork, Step, StepWork, Verify};
+use super::{Below, Device, Stage, StageWork, Step, StepWork, Verify};
 use crate::code::{Code, tolerance, worst_condition};
 use crate::model::cut::{Mark, PieceKind};
 use crate::model::{Layer, Network, Unusable};
 use crate::units::{DeviceId, Span, StageId};
+
+pub(super) use whole::code_of;
 
 /// What the topology's coding comes to.
 pub(super) struct Assigned {
@@ -54,6 +57,7 @@ pub(super) fn assign(
     let mut assigner = Assigner { source, file, network, devices, problems, locals };
     let owners = assigner.owners();
     assigner.check_splits();
+    assigner.check_belows();
     let default = assigner.default_choice();
     let overrides: Vec<Option<Choice>> =
         (0..file.stages.len()).map(|at| assigner.choice_of(at)).collect();
@@ -89,10 +93,7 @@ pub(super) fn assign(
                 let choice = overrides[at].as_ref()?;
                 origins.push(Some(at));
                 let layers = &file.stages[at].layers;
-                let name = match &layers[..] {
-                    [only] => only.clone(),
-                    layers => format!("{}..{}", layers[0], layers[layers.len() - 1]),
-                };
+                let name = whole::name(layers);
                 let first = &network.layers[network.layer(&layers[0])?];
                 stage(name, StageWork::Function(segment), choice, choice.code.clone(), first)
             }
@@ -101,8 +102,9 @@ pub(super) fn assign(
         steps.push(Step { work, inputs: piece.inputs, outputs: piece.outputs });
         stages.push(stage);
     }
-    for stage in &mut stages {
+    for (stage, origin) in stages.iter_mut().zip(&origins) {
         stage.verify = assigner.verify(stage);
+        stage.below = assigner.below(*origin);
         if stage.batch.is_some() {
             continue;
         }
@@ -140,6 +142,7 @@ fn stage(
         holders,
         deadline: *deadline,
         verify: Verify::Auto,
+        below: Below::Fail,
         input_bytes,
         batch: batch.clone(),
     }
@@ -187,7 +190,9 @@ impl Assigner<'_> {
         let coding = &self.file.coding;
         let at = [To::Field("coding")];
         if coding.code.is_for_batches() && self.splits_some_layer() {
-            self.check_split(&[at[0], To::Field("code")], coding.code);
+            let at = [at[0], To::Field("code")];
+            self.check_split(&at, coding.code);
+            code(self.source, &at, coding.code, self.problems);
             return None;
         }
         self.choice(&at, coding.code, &coding.on, &coding.spares, coding.deadline)
@@ -222,16 +227,32 @@ impl Assigner<'_> {
         deadline: Option<Span>,
     ) -> Option<Choice> {
         let field = |name| [path, &[To::Field(name)]].concat();
-        let code = code(self.source, &field("code"), file, self.problems);
-        let on = called(self.source, &field("on"), on, self.devices, self.problems);
+        // What is wrong with what is said of all stages is said there.
+        let entry = match path {
+            [_, To::Item(at), ..] => Some(&self.file.stages[*at]),
+            _ => None,
+        };
+        let own_code = entry.is_none_or(|entry| entry.code.is_some());
+        let own_on = entry.is_none_or(|entry| entry.on.is_some());
+        let code = match own_code {
+            true => code(self.source, &field("code"), file, self.problems),
+            false => file.code().ok(),
+        };
+        let mut unsaid = Vec::new();
+        let problems = if own_on { &mut *self.problems } else { &mut unsaid };
+        let on = called(self.source, &field("on"), on, self.devices, problems);
         let spares = called(self.source, &field("spares"), spares, self.devices, self.problems);
         let code = code?;
-        self.check_condition(&field("code"), code.as_ref());
+        if own_code {
+            self.check_condition(&field("code"), code.as_ref());
+        }
         if on.len() < code.holders() {
             let message =
                 format!("{} has {} shares for {} devices", code.name(), code.holders(), on.len());
             let fix = "name more devices, or choose a code with fewer shares";
-            self.problem(&field("on"), message, fix);
+            if own_code || own_on {
+                self.problem(&field("on"), message, fix);
+            }
             return None;
         }
         let with_spares = |holder: &DeviceId| {

@@ -136,6 +136,9 @@ pub struct StageFile {
     pub spares: Option<Vec<String>>,
     #[serde(default)]
     pub deadline: Option<Span>,
+    /// If not as the policy says.
+    #[serde(default)]
+    pub below: Option<BelowFile>,
     /// How requests are gathered, where the code is over their inputs.
     #[serde(default)]
     pub batch: Option<BatchFile>,
@@ -261,6 +264,7 @@ pub struct PolicyFile {
     pub hedge: Option<f64>,
     #[serde(default)]
     pub verify: VerifyFile,
+    /// Of stages whose entry says nothing else.
     #[serde(default)]
     pub below: BelowFile,
     #[serde(default)]

@@ -5,10 +5,11 @@ mod notes;
 use notes::notes;
 use serde::Serialize;
 
+use super::batches::{RehearsalView, rehearsal_notes};
 use super::splits::{SplitView, split_table, split_views};
 use super::text::{shortened, table};
 use crate::plan::{Device, Plan, Stage, StepWork};
-use crate::units::{Bytes, DeviceId, Flops};
+use crate::units::{Bytes, DeviceId, Flops, StageId};
 
 /// What `kofn plan` says, as data.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -43,6 +44,9 @@ pub struct StageView {
     /// Sent to all holders and back, for one request.
     pub traffic: Bytes,
     pub deadline_ms: f64,
+    /// What batches came to when they were tried; nothing if it runs on none, or nobody tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<RehearsalView>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -82,6 +86,15 @@ impl PlanView {
             encode_work: plan.stages.iter().fold(Flops(0), |sum, s| sum + s.encode_work()),
             local_work: steps.chain(inputs).fold(Flops(0), |sum, work| sum + work),
         }
+    }
+
+    /// Tries the stages that run on batches, and says what came of it.
+    pub fn rehearsed(mut self, plan: &Plan) -> Self {
+        for (id, stage) in self.stages.iter_mut().enumerate() {
+            stage.rehearsal = RehearsalView::of(plan, StageId(id));
+            self.notes.extend(rehearsal_notes(plan, StageId(id), stage.rehearsal.as_ref()));
+        }
+        self
     }
 
     pub fn to_text(&self) -> String {
@@ -168,6 +181,7 @@ fn stage_view(plan: &Plan, stage: &Stage) -> StageView {
             stage,
         ),
         deadline_ms: stage.deadline.as_millis(),
+        rehearsal: None,
     }
 }
 

@@ -127,7 +127,7 @@ fn with_implied(expectations: &[Expectation], plan: &Plan) -> Vec<Expectation> {
         matches!(expectation.what, Expected::Estimates(_)) && expectation.during.is_none()
     };
     let none = Expectation { what: Expected::Estimates(0.0), during: None, line: 1 };
-    let may_be = plan.policy.below == Below::Estimate;
+    let may_be = plan.stages.iter().any(|stage| stage.below == Below::Estimate);
     let none = (may_be && !expectations.iter().any(speaks_of_estimates)).then_some(none);
     implied.into_iter().chain(none).chain(expectations.iter().cloned()).collect()
 }

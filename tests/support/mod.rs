@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kofn::drive::{Clock, Setup, Trace};
-use kofn::event::Event;
+use kofn::event::{Event, Worth};
 use kofn::fault::FaultKind;
 use kofn::maths::chance::Seed;
 use kofn::plan::{Fault, FaultPlan, Plan};
@@ -22,6 +22,39 @@ pub(crate) fn topology(name: &str) -> PathBuf {
 
 pub(crate) fn plan(name: &str) -> Arc<Plan> {
     Arc::new(Plan::read(&topology(name)).unwrap_or_else(|problems| panic!("{problems}")))
+}
+
+/// A shipped topology with some words changed; every one must be in it.
+pub(crate) fn changed(name: &str, changes: &[(&str, &str)]) -> Arc<Plan> {
+    let path = topology(name);
+    let mut text = std::fs::read_to_string(&path).expect("a shipped topology");
+    for (from, to) in changes {
+        assert!(text.contains(from), "{from} is in {name}");
+        text = text.replace(from, to);
+    }
+    Arc::new(Plan::parse(&path, text).unwrap_or_else(|problems| panic!("{problems}")))
+}
+
+/// So many requests, with faults as a fault plan writes them.
+pub(crate) fn run(plan: &Arc<Plan>, requests: usize, faults: &str) -> Trace {
+    let text = format!("FaultPlan(topology: \"-\", faults: [{faults}], expect: [])");
+    let faults = FaultPlan::parse(Path::new("drawn"), text, plan);
+    let faults = faults.unwrap_or_else(|problems| panic!("{problems}"));
+    simulate(&setup(plan, requests).with_faults(faults.faults))
+}
+
+/// How many answers are worth that.
+pub(crate) fn of_worth(trace: &Trace, what: Worth) -> usize {
+    count(trace, |event| matches!(event, Event::Answered { worth, .. } if *worth == what))
+}
+
+/// How many answers name the whole model's class.
+pub(crate) fn agreeing(trace: &Trace) -> usize {
+    answers(trace).iter().filter(|(_, _, top1, whole)| top1 == whole).count()
+}
+
+pub(crate) fn failed(trace: &Trace) -> usize {
+    count(trace, |event| matches!(event, Event::Failed { .. }))
 }
 
 pub(crate) fn fault_plan(path: &Path) -> (Arc<Plan>, FaultPlan) {

@@ -1,13 +1,18 @@
 //! Batches: requests that come to the same stage are gathered, and run in one round.
 //!
 //! The round is that of the request that came first: tasks, replies and events name it. The others wait
-//! at the same step until it ends, well or badly, for all of them.
+//! at the same step until it ends, well or badly, for all of them. A batch that did not fill in time is
+//! coded as the small batch it is: the devices are as many, and each request has more of them.
+
+use std::sync::Arc;
 
 use super::Supervisor;
+use crate::code::Estimator;
 use crate::event::Event;
 use crate::maths::Tensor;
 use crate::node::round::{Round, Tasks};
-use crate::node::{Effects, Job, Mixed, RoundId, Timer};
+use crate::node::{Effects, Job, RoundId, Timer};
+use crate::plan::Mixed;
 use crate::units::{RequestId, Span, StageId, Time};
 
 /// The requests that wait at a stage.
@@ -23,6 +28,7 @@ pub(super) struct Waiting {
 #[derive(Debug)]
 pub(super) struct Gathered {
     requests: Vec<RequestId>,
+    code: Arc<Estimator>,
     /// How long the first of them waited for the others.
     waited: Span,
 }
@@ -73,8 +79,9 @@ impl Supervisor {
         let (requests, inputs): (Vec<RequestId>, Vec<Vec<Tensor>>) = gathered.into_iter().unzip();
         let Some(first) = requests.first().copied() else { return };
         let round = RoundId { request: first, stage };
-        self.mixing.insert(round, Gathered { requests, waited });
-        out.work(Job::Mix { round, batch, inputs });
+        let code = batch.estimator_for(requests.len());
+        self.mixing.insert(round, Gathered { requests, code: code.clone(), waited });
+        out.work(Job::Mix { round, batch, code, inputs });
     }
 
     /// The inputs are mixed: the round begins.
@@ -86,7 +93,7 @@ impl Supervisor {
         took: Span,
         out: &mut Effects,
     ) {
-        let Some(Gathered { requests, waited }) = self.mixing.remove(&id) else { return };
+        let Some(Gathered { requests, code, waited }) = self.mixing.remove(&id) else { return };
         let Mixed { tasks, places } = match mixed {
             Ok(mixed) => mixed,
             Err(reason) => {
@@ -97,7 +104,7 @@ impl Supervisor {
         out.note(Event::Gathered { request, stage, requests: requests.clone(), waited, took });
         let tasks = Tasks::Own(tasks.into_iter().map(Into::into).collect());
         let mut round = Round::new(id, now, tasks, &self.plan);
-        (round.requests, round.places) = (requests, places);
+        (round.requests, round.places, round.estimator) = (requests, places, Some(code));
         self.begin_round(now, round, out);
     }
 }

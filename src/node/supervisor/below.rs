@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Supervisor;
-use crate::code::{Arrived, Decoder};
+use crate::code::{Arrived, Code, Decoder};
 use crate::node::{Effects, RoundId};
 use crate::plan::{Below, Plan, Stage};
 use crate::units::{DeviceId, Time};
@@ -29,11 +29,18 @@ impl Supervisor {
     /// contradicts itself is not guessed from, nor what would amplify rounding.
     pub(super) fn best_guess(&mut self, id: RoundId) -> Option<Arc<Decoder>> {
         let round = self.round(id)?;
-        let (arrived, doubted) = (round.arrived(), round.doubted);
-        let code = &self.plan.stages[id.stage.0].code;
-        let may = self.plan.policy.below == Below::Estimate && !doubted;
+        let (arrived, doubted, own) = (round.arrived(), round.doubted, round.estimator.clone());
+        let stage = &self.plan.stages[id.stage.0];
+        let may = stage.below == Below::Estimate && !doubted;
         let too_few = self.decoders[id.stage.0].decoder(&arrived).is_err();
-        if may && too_few { code.estimate(&arrived).map(Arc::new) } else { None }
+        if !may || !too_few {
+            return None;
+        }
+        let guess = match own {
+            Some(own) => own.estimate(&arrived),
+            None => self.plan.stages[id.stage.0].code.estimate(&arrived),
+        };
+        guess.map(Arc::new)
     }
 }
 

@@ -52,6 +52,7 @@ impl Supervisor {
         for (share, how) in lies {
             let Some(round) = self.round(id) else { return };
             round.drop_result(share);
+            round.lies += 1;
             let Some(device) = round.asked_last(share) else { continue };
             out.note(Event::Caught { device, request, stage, share, how });
             if last.replace(device) == Some(device) {

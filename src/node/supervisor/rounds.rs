@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Supervisor, call_off};
-use crate::code::{Arrived, Decoder, Fidelity, NotYet};
+use crate::code::{Arrived, Code, Decoder, Fidelity, NotYet};
 use crate::event::{Event, Worth};
 use crate::maths::Tensor;
 use crate::node::{Check, Effects, Job, Message, NodeId, RoundId, Tasks, Ticket, Timer};
@@ -193,7 +193,7 @@ impl Supervisor {
             return false;
         }
         let arrived = round.arrived();
-        let decoder = match self.decoders[stage.0].decoder(&arrived) {
+        let decoder = match self.decoder(id, &arrived) {
             Ok(decoder) => decoder,
             Err(NotYet { missing }) => {
                 let Some(round) = self.round(id) else { return false };
@@ -220,6 +220,15 @@ impl Supervisor {
         true
     }
 
+    /// How what has arrived is decoded: batches that did not fill have codes of their own.
+    fn decoder(&mut self, id: RoundId, arrived: &Arrived) -> Result<Arc<Decoder>, NotYet> {
+        let own = self.round(id).and_then(|round| round.estimator.clone());
+        match own.filter(|own| own.sources() < self.plan.stages[id.stage.0].code.sources()) {
+            Some(own) => own.decoder(arrived).map(Arc::new),
+            None => self.decoders[id.stage.0].decoder(arrived),
+        }
+    }
+
     /// Decides a round: nobody else is waited for.
     fn decode(
         &mut self,
@@ -242,16 +251,25 @@ impl Supervisor {
             false => std::mem::take(&mut round.results),
         };
         let (tasks, places) = (round.tasks.clone(), round.places.clone());
+        let (estimator, lies) = (round.estimator.clone(), round.lies);
         let expected = |device| self.health.expected(device, stage).map(|span| span.0);
         let mut without: Vec<_> =
             awaited.iter().map(|(_, device)| (*device, expected(*device))).collect();
         // Of a hand several shares are awaited.
         without.dedup();
         out.note(Event::Enough { request, stage, arrived, after, without });
-        if let Some(batch) = &plan.stages[stage.0].batch {
-            let code = batch.estimator.clone();
+        if let Some(code) = estimator {
             let result_len = plan.stages[stage.0].reply_bytes(0).0 as usize / size_of::<f32>();
-            out.work(Job::ReadOff { round: id, code, decoder, results, places, result_len });
+            let lies_left = code.lies().saturating_sub(lies);
+            out.work(Job::ReadOff {
+                round: id,
+                code,
+                decoder,
+                results,
+                places,
+                result_len,
+                lies_left,
+            });
             return;
         }
         match &plan.stages[stage.0].work {

@@ -6,7 +6,7 @@ use super::super::batch::Batch;
 use super::super::build::called;
 use super::super::codes::CodeFile;
 use super::super::source::To;
-use super::super::topology::{OutputsFile, RunFile, StageFile};
+use super::super::topology::{OutputsFile, RunFile, StageFile, TopologyFile};
 use super::{Assigner, Choice};
 use crate::code::{Code, Replication, Uncoded};
 use crate::model::cut::Mark;
@@ -92,5 +92,22 @@ impl Assigner<'_> {
             let message = "only stages that are run whole gather batches".to_owned();
             self.problem(&path, message, "drop it, or say run: Whole");
         }
+    }
+}
+
+/// What a stage is called that runs these layers.
+pub(super) fn name(layers: &[String]) -> String {
+    match layers {
+        [first, .., last] => format!("{first}..{last}"),
+        [] | [_] => layers.concat(),
+    }
+}
+
+/// Where the code of a stage stands that is run whole.
+pub(in super::super) fn code_of(file: &TopologyFile, stage: &str) -> Vec<To<'static>> {
+    let is_its_own = |entry: &StageFile| entry.code.is_some() && name(&entry.layers) == stage;
+    match file.stages.iter().position(is_its_own) {
+        Some(at) => vec![To::Field("stages"), To::Item(at), To::Field("code")],
+        None => vec![To::Field("coding"), To::Field("code")],
     }
 }

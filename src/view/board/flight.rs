@@ -17,6 +17,8 @@ pub struct Flight {
     pub stage: Option<StageId>,
     /// The first request of the batch that it is in, under whose name its round is told.
     pub with: Option<RequestId>,
+    /// The stage at which its batch did not fill: a smaller code, whose sources are not those of the shares.
+    small_at: Option<StageId>,
     pub end: Option<End>,
     pub judged: Option<Judged>,
 }
@@ -145,7 +147,8 @@ impl CellState {
 impl Flight {
     pub(super) fn new(request: RequestId, accepted: Time, stages: usize) -> Self {
         let rounds = vec![None; stages];
-        Self { request, accepted, rounds, stage: None, with: None, end: None, judged: None }
+        let (stage, with, small_at, end, judged) = Default::default();
+        Self { request, accepted, rounds, stage, with, small_at, end, judged }
     }
 
     /// Whether nothing more is to come of it: it failed, or its answer was judged.
@@ -188,10 +191,18 @@ impl Flight {
                 });
             }
             Event::Lost { device, what: "task" | "reply", .. } => self.lose(*device),
+            Event::Gathered { stage, requests, .. } => {
+                let plain = header.stages[stage.0].shares.iter().filter_map(|share| share.plain);
+                let is_small = plain.max().is_some_and(|last| requests.len() <= last);
+                self.small_at = is_small.then_some(*stage);
+            }
             event => {
                 let round = event.stage().and_then(|stage| self.rounds[stage.0].as_mut());
                 if let (Some(stage), Some(round)) = (event.stage(), round) {
                     round.take(&header.stages[stage.0].shares, event);
+                    if self.small_at == Some(stage) {
+                        round.cells.iter_mut().for_each(|cell| cell.rebuilt = false);
+                    }
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! What a reader of a plan's table should know and does not see in it.
 
-use crate::plan::{Batch, CodedLayer, Plan, Stage, StageWork, Verify};
+use crate::plan::{CodedLayer, Plan, Stage, StageWork, Verify};
+use crate::view::batches::approximate;
 
 /// What a reader of the table should know and does not see.
 pub(super) fn notes(plan: &Plan, stage: &Stage) -> Vec<String> {
@@ -17,27 +18,6 @@ pub(super) fn notes(plan: &Plan, stage: &Stage) -> Vec<String> {
     .into_iter()
     .flatten()
     .collect()
-}
-
-/// What is known of the error of a stage that runs on batches.
-fn approximate(stage: &Stage, batch: &Batch) -> String {
-    let (name, code, needed) = (&stage.name, stage.code.name(), stage.needed());
-    let (n, k) = (stage.code.shares(), stage.code.sources());
-    let plain = (0..n).filter(|share| stage.code.plain(*share).is_some()).count();
-    let own = match plain {
-        0 => "every output is an estimate".to_owned(),
-        _ => format!("outputs of the {plain} shares that are plain inputs are not estimated"),
-    };
-    let lies = match batch.estimator.lies() {
-        0 => "lies are not looked for".to_owned(),
-        lies => format!("gross lies of up to {lies} are found in full batches"),
-    };
-    format!(
-        "{name}: its answers are approximate: {code} mixes {k} requests, gathered within {}, and reads \
-         {k} outputs off any {needed} of {n} results; {own}. No bound holds for every model: the error \
-         falls as results are added, and a run measures it; {lies}",
-        batch.within
-    )
 }
 
 /// Devices hold hands of shares, of which no number is sure to suffice.
