@@ -57,7 +57,10 @@ fn every_code_answers_with_as_many_devices_dead_as_it_may_lose() {
 fn a_code_that_is_badly_conditioned_fails_rather_than_answering_wrong() {
     let plan = lenet("Vandermonde(n: 8, k: 5)").unwrap_or_else(|problems| panic!("{problems}"));
     let notes = PlanView::of(&plan).notes.join("\n");
-    assert!(notes.contains("nothing is decoded, so no loss is promised"), "the plan warns:\n{notes}");
+    assert!(
+        notes.contains("nothing is decoded, so no loss is promised"),
+        "the plan warns:\n{notes}"
+    );
     let calm = setup(&plan, 20);
     let mut failed = 0;
     for dead in [vec![0, 1], vec![0, 7], vec![3, 4], vec![6, 7], vec![2], vec![]] {
