@@ -105,6 +105,8 @@ impl Ground {
             answered: 0,
             failed: 0,
             largest_error: 0.0,
+            inexact: 0,
+            roughest: 0.0,
             laws: Law::ALL.iter().map(|law| held(*law, &self.field.laws(), tried)).collect(),
             struck: Default::default(),
             no_lies: self.field.spares_lies(),
@@ -114,6 +116,8 @@ impl Ground {
             checked.answered += seen.answered;
             checked.failed += seen.failed;
             checked.largest_error = checked.largest_error.max(seen.largest_error);
+            checked.inexact += seen.inexact;
+            checked.roughest = checked.roughest.max(seen.roughest);
             for (kind, times) in &seen.struck {
                 *checked.struck.entry(kind.clone()).or_default() += times;
             }

@@ -18,7 +18,11 @@ pub struct CheckedSwarm {
     /// Of the schedules that broke no law.
     pub answered: usize,
     pub failed: usize,
+    /// Of the answers given as exact.
     pub largest_error: f64,
+    /// Answers that were not, and the largest error of those read off a curve.
+    pub inexact: usize,
+    pub roughest: f64,
     pub laws: Vec<HeldLaw>,
     /// How often each kind of fault struck.
     pub struck: BTreeMap<String, usize>,
@@ -63,6 +67,18 @@ impl CheckedSwarm {
         }
     }
 
+    /// How far answers were off, by what they say of themselves.
+    fn errors(&self) -> String {
+        let Self { answered, inexact, largest_error, roughest, .. } = self;
+        let exact = (inexact < answered || *inexact == 0)
+            .then(|| format!("largest error {largest_error:.1e}"));
+        let not = (*inexact > 0).then(|| match *roughest {
+            0.0 => format!("{inexact} estimates"),
+            roughest => format!("{inexact} not exact, off by up to {roughest:.1e}"),
+        });
+        exact.into_iter().chain(not).collect::<Vec<_>>().join("; ")
+    }
+
     pub fn to_text(&self) -> String {
         let Self { topology, schedules, from, .. } = self;
         let schedules = counted(*schedules);
@@ -70,8 +86,10 @@ impl CheckedSwarm {
             vec![format!("{topology} · {schedules} from seed {from} · {}", self.status())];
         lines.extend(self.laws.iter().map(HeldLaw::to_text));
         lines.push(format!(
-            "\nrequests  {} answered, {} failed; largest error {:.1e}",
-            self.answered, self.failed, self.largest_error
+            "\nrequests  {} answered, {} failed; {}",
+            self.answered,
+            self.failed,
+            self.errors()
         ));
         if self.struck.is_empty() {
             lines.push("faults    none struck: try more schedules".to_owned());
