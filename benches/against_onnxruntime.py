@@ -31,6 +31,7 @@ WORK = HERE / "target/against"
 MODELS = ["bvlc_alexnet", "vgg19", "resnet50", "squeezenet", "inception_v1"]
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 REQUESTS = int(os.environ.get("REQUESTS", "20"))
+KILLS = int(os.environ.get("KILLS", "20"))
 THREADS = 2
 SEED = 0
 
@@ -98,19 +99,21 @@ TOPOLOGY = """Topology(
     stages: [{stages}],
     inputs: Random(count: 1),
     requests: {requests},
-    policy: (deadline: "20s", retries: 1, local_below: "{local}"{wait}),
+    policy: (deadline: "20s", retries: 1, local_below: "{local}", verify: {verify}{wait}),
 )
 """
 
-KILL = """FaultPlan(
-    topology: "{topology}",
-    faults: [(at: AtStage(request: {request}, stage: "{stage}", phase: FirstReply), who: "d-2", what: Crash)],
-)
-"""
+# A device dies in mid-layer, and comes back two requests later.
+KILL = """
+        (at: AtStage(request: {request}, stage: "{stage}", phase: FirstReply), who: "{who}", what: Crash),
+        (at: AtStage(request: {later}, stage: "{first}", phase: Scattered), who: "{who}", what: Restart),"""
+EVERY = 5
 
 
 def topology(name, kind, **words):
-    defaults = {"code": "Mds(n: 5, k: 4)", "split": "", "stages": "", "wait": "", "local": "1MFLOP"}
+    defaults = {
+        "code": "Mds(n: 5, k: 4)", "split": "", "stages": "", "wait": "", "local": "1MFLOP", "verify": "Off",
+    }
     path = WORK / f"{name}-{kind}.ron"
     path.write_text(TOPOLOGY.format(model=name, requests=REQUESTS, **{**defaults, **words}))
     return path
@@ -173,38 +176,46 @@ def measure(name):
     together = f'(layers: {json.dumps(layers)}, run: Whole, on: ["d-1"])'
     whole = topology(name, "whole", code="Uncoded(k: 1)", stages=together)
     everybody = topology(name, "all", wait=", wait: Everyone")
-    kill = WORK / f"{name}-kill.ron"
-    spans = {"ort": [], "coded": [], "all": [], "tract": [], "hit": []}
+    checked = topology(name, "checked", verify="Always")
+    kinds = ["ort", "coded", "checked", "all", "tract", "hit"]
+    spans = {kind: [] for kind in kinds}
     worst = 0.0
     for turn in range(ROUNDS):
         spans["ort"] += onnxruntime_ms(session, value)
-        seen, error = latencies(coded)
-        spans["coded"] += steady(seen)
-        worst = max(worst, error)
-        seen, _ = latencies(whole)
-        spans["tract"] += steady(seen)
-        seen, _ = latencies(everybody)
-        spans["all"] += steady(seen)
-        for again in range(4):
-            request = 5 + again
-            stage = names[(7 * turn + again) % len(names)]
-            kill.write_text(KILL.format(topology=coded.name, request=request, stage=stage))
-            seen, error = latencies(coded, "--faults", kill)
-            spans["hit"].append(seen[request] / statistics.median(steady(seen)))
+        for kind, path in (("coded", coded), ("checked", checked), ("tract", whole), ("all", everybody)):
+            seen, error = latencies(path)
+            spans[kind] += steady(seen)
             worst = max(worst, error)
+        hit, error = hits(coded, names, turn)
+        spans["hit"] += hit
+        worst = max(worst, error)
     middle = {kind: statistics.median(values) for kind, values in spans.items()}
     ours, theirs = middle["coded"], middle["ort"]
     print(
-        f"| {name} | {theirs:.1f} ms | {ours:.1f} ms | {ours / theirs:.2f} | {middle['all'] / ours:.2f} "
-        f"| {ours / middle['tract']:.2f} | {middle['hit']:.2f} | {worst:.0e} |",
+        f"| {name} | {theirs:.1f} ms | {ours:.1f} ms | {ours / theirs:.2f} | {middle['checked'] / ours:.2f} "
+        f"| {middle['all'] / ours:.2f} | {ours / middle['tract']:.2f} | {middle['hit']:.2f} | {worst:.0e} |",
         flush=True,
     )
 
 
+def hits(path, stages, turn):
+    """How much longer requests take in which a device dies than their neighbours, and the largest error."""
+    faults = ""
+    for kill in range(KILLS):
+        request = 3 + EVERY * kill
+        words = {"request": request, "later": request + 2, "first": stages[0], "who": f"d-{1 + kill % 4}"}
+        faults += KILL.format(stage=stages[(7 * turn + 3 * kill) % len(stages)], **words)
+    plan = WORK / f"{path.stem}-kills.ron"
+    plan.write_text(f'FaultPlan(topology: "{path.name}", faults: [{faults}\n    ])\n')
+    seen, error = latencies(path, "--faults", plan, "--requests", 4 + EVERY * KILLS)
+    calm = statistics.median(span for request, span in seen.items() if request >= 3 and request % EVERY in (1, 2))
+    return [seen[3 + EVERY * kill] / calm for kill in range(KILLS)], error
+
+
 def main():
     WORK.mkdir(parents=True, exist_ok=True)
-    print("| model | onnxruntime | kofn, 4 of 5 | ratio | all five ÷ it | it ÷ tract | hit ÷ calm | error |")
-    print("|---|---|---|---|---|---|---|---|", flush=True)
+    print("| model | onnxruntime | kofn, 4 of 5 | ratio | checked ÷ it | all five ÷ it | it ÷ tract | hit ÷ calm | error |")
+    print("|---|---|---|---|---|---|---|---|---|", flush=True)
     for name in sys.argv[1:] or MODELS:
         measure(name)
 

@@ -253,6 +253,6 @@ fn what_no_rateless_code_can_be_is_told_with_its_place() {
     {
         let code = if bad.starts_with('k') { bad.to_owned() } else { format!("k: 5, {bad}") };
         let told = changed("Lt(n: 8, k: 5)", &format!("Lt(n: 8, {code})")).expect_err(bad);
-        assert!(told.contains("lenet5-rateless.ron:18:20") && told.contains("choose"), "{told}");
+        assert!(told.contains("lenet5-rateless.ron:18:") && told.contains("choose"), "{told}");
     }
 }

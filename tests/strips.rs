@@ -14,7 +14,7 @@ use kofn::fault::{Corrupt, FaultKind, How};
 use kofn::maths::Tensor;
 use kofn::maths::chance::Seed;
 use kofn::model::Layer;
-use kofn::model::linear::{LinearOp, Lowering, Patches, Raising};
+use kofn::model::linear::{Finish, LinearOp, Lowering, Patches, Raising};
 use kofn::model::probe::Probe;
 use kofn::model::witness::Witness;
 use kofn::node::{Job, RoundId, Wanted};
@@ -376,10 +376,12 @@ fn a_guess_keeps_the_strips_that_came_and_of_a_lost_one_says_the_bias() {
     let guess = code.estimate(&arrived).expect("two of three came");
     let blocks = arrived.iter().map(|s| (*s, results[*s].as_slice().expect("plain"))).collect();
     let output = coded.decode(&guess, &blocks, None);
-    let bias = layer.finish.bias.as_ref().expect("it has one");
+    let Finish { bias, rectify, .. } = &layer.finish;
+    let bias = bias.as_ref().expect("it has one");
+    let alone = |channel: usize| if *rectify { bias[channel].max(0.0) } else { bias[channel] };
     // (image, channel, row, column): strips are of ten rows.
     for ((at, y), whole) in output.indexed_iter().zip(&whole) {
-        let want = if (10..20).contains(&at[2]) { bias[at[1]] } else { *whole };
+        let want = if (10..20).contains(&at[2]) { alone(at[1]) } else { *whole };
         assert!((y - want).abs() < 1e-5, "{at:?}: {y} and {want}");
     }
 }

@@ -148,7 +148,7 @@ mod tests {
             assert_eq!(seen(&honest), BTreeSet::new(), "{}", code.name());
             for liar in 0..code.shares() {
                 let mut told = honest.clone();
-                told[liar] = told[liar].iter().map(|y| 3.0 - 4.0 * y).collect();
+                told[liar] = told[liar].iter().map(|y| 3.0 - 9.0 * y).collect();
                 assert_eq!(seen(&told), BTreeSet::from([liar]), "{} {liar}", code.name());
             }
         }

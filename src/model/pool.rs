@@ -1,7 +1,6 @@
 //! Maxima over windows, line by line: tract visits each window by itself, and networks with many pools
 //! spend more time in them than in their convolutions.
 
-use rayon::prelude::*;
 use tract_onnx::tract_core::ops::cnn::MaxPool;
 use tract_onnx::tract_core::ops::nn::DataFormat;
 use tract_onnx::tract_hir::internal::*;
@@ -121,19 +120,13 @@ impl EvalOp for Pool {
         let (from, to) =
             (self.lines.input * self.places.input, self.lines.output * self.places.output);
         let mut y = vec![0.0f32; self.shape.iter().product()];
-        let maps = y.par_chunks_mut(to * AT_ONCE).zip(x.par_chunks(from * AT_ONCE));
-        maps.for_each(|(y, x)| {
-            widely(|| {
-                let maps = y.chunks_exact_mut(to).zip(x.chunks_exact(from));
-                maps.for_each(|(y, x)| self.run(x, y));
-            });
+        widely(|| {
+            let maps = y.chunks_exact_mut(to).zip(x.chunks_exact(from));
+            maps.for_each(|(y, x)| self.run(x, y));
         });
         Ok(tvec!(Tensor::from_shape(&self.shape, &y)?.into_tvalue()))
     }
 }
-
-/// So many maps are worth another thread.
-const AT_ONCE: usize = 32;
 
 impl TypedOp for Pool {
     as_op!();

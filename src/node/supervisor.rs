@@ -8,6 +8,7 @@ mod below;
 mod lies;
 mod margins;
 mod members;
+mod patience;
 mod progress;
 mod rounds;
 
