@@ -105,6 +105,7 @@ pub(super) fn assign(
     for (stage, origin) in stages.iter_mut().zip(&origins) {
         stage.verify = assigner.verify(stage);
         stage.below = assigner.below(*origin);
+        stage.too_low = assigner.too_low(stage, *origin);
         if stage.batch.is_none() {
             let choice = origin.map_or(default.as_ref(), |at| overrides[at].as_ref());
             let is_fitted = choice.is_some_and(|choice| !Arc::ptr_eq(&choice.code, &stage.code));
@@ -145,6 +146,7 @@ fn stage(
         below: Below::Fail,
         input_bytes,
         batch: batch.clone(),
+        too_low: None,
     }
 }
 
