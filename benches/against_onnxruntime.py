@@ -103,19 +103,20 @@ TOPOLOGY = """Topology(
 )
 """
 
-# A device dies in mid-layer, and comes back two requests later.
+# A device dies in mid-layer, and comes back when the request is over.
 KILL = """
-        (at: AtStage(request: {request}, stage: "{stage}", phase: FirstReply), who: "{who}", what: Crash),
-        (at: AtStage(request: {later}, stage: "{first}", phase: Scattered), who: "{who}", what: Restart),"""
+        (at: AtStage(request: {request}, stage: "{stage}", phase: FirstReply), who: "{who}", what: Crash,
+         lasts: "{lasts}ms"),"""
 EVERY = 5
 
 
 def topology(name, kind, **words):
     defaults = {
         "code": "Mds(n: 5, k: 4)", "split": "", "stages": "", "wait": "", "local": "1MFLOP", "verify": "Off",
+        "requests": REQUESTS,
     }
     path = WORK / f"{name}-{kind}.ron"
-    path.write_text(TOPOLOGY.format(model=name, requests=REQUESTS, **{**defaults, **words}))
+    path.write_text(TOPOLOGY.format(model=name, **{**defaults, **words}))
     return path
 
 
@@ -177,6 +178,7 @@ def measure(name):
     whole = topology(name, "whole", code="Uncoded(k: 1)", stages=together)
     everybody = topology(name, "all", wait=", wait: Everyone")
     checked = topology(name, "checked", verify="Always")
+    killed = topology(name, "killed", requests=4 + EVERY * KILLS)
     kinds = ["ort", "coded", "checked", "all", "tract", "hit"]
     spans = {kind: [] for kind in kinds}
     worst = 0.0
@@ -186,7 +188,7 @@ def measure(name):
             seen, error = latencies(path)
             spans[kind] += steady(seen)
             worst = max(worst, error)
-        hit, error = hits(coded, names, turn)
+        hit, error = hits(killed, names, turn, statistics.median(spans["coded"]))
         spans["hit"] += hit
         worst = max(worst, error)
     middle = {kind: statistics.median(values) for kind, values in spans.items()}
@@ -198,16 +200,16 @@ def measure(name):
     )
 
 
-def hits(path, stages, turn):
+def hits(path, stages, turn, usual):
     """How much longer requests take in which a device dies than their neighbours, and the largest error."""
     faults = ""
     for kill in range(KILLS):
         request = 3 + EVERY * kill
-        words = {"request": request, "later": request + 2, "first": stages[0], "who": f"d-{1 + kill % 4}"}
+        words = {"request": request, "lasts": round(1.5 * usual, 3), "who": f"d-{1 + kill % 4}"}
         faults += KILL.format(stage=stages[(7 * turn + 3 * kill) % len(stages)], **words)
-    plan = WORK / f"{path.stem}-kills.ron"
+    plan = WORK / f"{path.stem}-faults.ron"
     plan.write_text(f'FaultPlan(topology: "{path.name}", faults: [{faults}\n    ])\n')
-    seen, error = latencies(path, "--faults", plan, "--requests", 4 + EVERY * KILLS)
+    seen, error = latencies(path, "--faults", plan)
     calm = statistics.median(span for request, span in seen.items() if request >= 3 and request % EVERY in (1, 2))
     return [seen[3 + EVERY * kill] / calm for kill in range(KILLS)], error
 

@@ -15,3 +15,9 @@ pub mod spline;
 ///
 /// Cloning copies a pointer; this is what makes sending one input to n devices free in-process.
 pub type Tensor = ndarray::ArcArray<f32, ndarray::IxDyn>;
+
+/// Numbers in [-1, 1), the same for the same salt.
+#[cfg(test)]
+fn numbers(len: usize, salt: usize) -> Vec<f32> {
+    (0..len).map(|i| ((i * 7919 + salt * 104_729) % 2003) as f32 / 1001.5 - 1.0).collect()
+}

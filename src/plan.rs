@@ -130,6 +130,8 @@ pub struct Stage {
     pub input_bytes: Bytes,
     /// How requests are gathered, if the code is over their inputs.
     pub batch: Option<Batch>,
+    /// The rows of its map, if strips of it are asked for and these are too few: it is split by output.
+    pub too_low: Option<usize>,
 }
 
 /// What becomes of a round with too few replies at its last deadline.

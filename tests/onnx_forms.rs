@@ -401,19 +401,44 @@ fn only_what_is_there_before_a_layer_is_added_to_it() {
 /// tract has these wrong: it would take the constant into the convolution as if it were the second operand.
 #[test]
 fn a_constant_less_a_convolution_or_over_it_is_what_onnx_says() {
-    for behind in ["Sub(t, c)", "Div(t, c)", "Sub(c, t)", "Div(c, t)", "Sub(c, c)"] {
+    let between = [
+        "",
+        "m = Mul(c, s);",
+        "m = Add(c, s);",
+        "m = BatchNormalization(c, n, n, n, n, epsilon=3.0);",
+    ];
+    let operators = ["Sub(t, c)", "Div(t, c)", "Sub(c, t)", "Div(c, t)", "Sub(c, c)"];
+    let chained = between.iter().flat_map(|m| operators.map(|y| (*m, y.to_owned())));
+    let chained = chained.map(|(m, y)| (m, if m.is_empty() { y } else { y.replace('c', "m") }));
+    for (between, behind) in chained.collect::<Vec<_>>() {
         for (kernel, groups) in [("[4, 4, 3, 3]", 1), ("[4, 4, 1, 1]", 1), ("[4, 1, 3, 3]", 4)] {
             let text = format!(
-                "in x[1, 4, 5, 5]; w{kernel}; b[4]; t[1, 4, 1, 1]; c = Conv(x, w, b, group={groups}); \
-                 y = {behind}; out y"
+                "in x[1, 4, 5, 5]; w{kernel}; b[4]; t[1, 4, 1, 1]; s[1, 4, 1, 1]; n[4]; \
+                 c = Conv(x, w, b, group={groups}); {between} y = {behind}; out y"
             );
             let mut graph = Graph::of(&text);
             // Far from zero, or quotients would be far from anything.
-            graph.constants.entry("b".to_owned()).and_modify(|b| *b += 40.0);
+            for (name, far) in [("b", 40.0), ("s", 2.0), ("n", 2.0)] {
+                graph.constants.entry(name.to_owned()).and_modify(|numbers| *numbers += far);
+            }
             let plan =
                 plan(&graph, Form::Raw, "0FLOP").unwrap_or_else(|why| panic!("{text}: {why}"));
             answers_rightly(&graph, &plan).unwrap_or_else(|why| panic!("{text}: {why}"));
         }
+    }
+}
+
+/// It is larger than what tract computes once and for all: 4 MiB, and more than goes in.
+#[test]
+fn a_convolution_of_a_constant_stays_with_the_supervisor() {
+    for behind in ["y = Mul(c, x); out y", "y = Add(x, c); out y"] {
+        let text = format!(
+            "in x[1, 4, 600, 600]; k[1, 1, 600, 600]; w[4, 1, 3, 3]; \
+             c = Conv(k, w, pads=[1, 1, 1, 1]); {behind}"
+        );
+        let plan = plan(&Graph::of(&text), Form::Raw, "0FLOP").expect("a plan");
+        assert!(plan.stages.is_empty(), "{text}");
+        assert_eq!(plan.locals, [("c".to_owned(), "its input is constant".to_owned())], "{text}");
     }
 }
 

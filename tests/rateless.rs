@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use kofn::code::{Arrived, Code, Form, Lt};
 use kofn::drive::Trace;
 use kofn::event::{Event, Record, Standing};
 use kofn::node::{Message, RoundId, Ticket};
@@ -18,11 +19,14 @@ use support::{answers, count, plan, setup, simulate};
 /// Blocks of fc1 that a board holds.
 const HAND: usize = 12;
 
-fn changed(from: &str, to: &str) -> Result<Arc<Plan>, String> {
+fn changed(changes: &[(&str, &str)]) -> Result<Arc<Plan>, String> {
     let path = support::topology("lenet5-rateless");
-    let text = std::fs::read_to_string(&path).expect("a shipped topology");
-    assert!(text.contains(from), "{from}");
-    Plan::parse(&path, text.replace(from, to)).map(Arc::new).map_err(|all| all.to_string())
+    let mut text = std::fs::read_to_string(&path).expect("a shipped topology");
+    for (from, to) in changes {
+        assert!(text.contains(from), "{from}");
+        text = text.replace(from, to);
+    }
+    Plan::parse(&path, text).map(Arc::new).map_err(|all| all.to_string())
 }
 
 fn run(plan: &Arc<Plan>, requests: usize, faults: &str) -> Trace {
@@ -82,7 +86,7 @@ const CRAWLS: &str = "(at: At(\"0ms\"), who: \"esp-5\", what: Slow(by: 4.0)),";
 #[test]
 fn it_answers_sooner_than_a_code_that_throws_partial_work_away() {
     let rateless = plan("lenet5-rateless");
-    let mds = changed("Lt(", "Mds(").expect("as redundant");
+    let mds = changed(&[("Lt(", "Mds(")]).expect("as redundant");
     let (mut sooner, requests) = (0.0, 40);
     for request in [10, 20, 30] {
         // In the middle of fc1, by the clock of each: a share takes a millisecond.
@@ -240,7 +244,8 @@ fn the_plan_counts_devices_and_says_what_is_checked() {
         ("Surplus", Verify::Always, "a witness of its own"),
         ("Off", Verify::Off, "lies are not looked for"),
     ] {
-        let plan = changed("retries: 2", &format!("retries: 2, verify: {word}")).expect("sound");
+        let plan =
+            changed(&[("retries: 2", &format!("retries: 2, verify: {word}"))]).expect("sound");
         assert_eq!(plan.stages[fc1].verify, verify, "no number of blocks is a surplus");
         assert!(PlanView::of(&plan).to_text().contains(checked), "{word}");
     }
@@ -248,11 +253,49 @@ fn the_plan_counts_devices_and_says_what_is_checked() {
 
 #[test]
 fn what_no_rateless_code_can_be_is_told_with_its_place() {
-    for bad in
-        ["blocks: 0", "blocks: 99", "blocks: 18446744073709551615", "k: 8, form: Mixed", "k: 9"]
-    {
+    for (bad, column) in [
+        ("blocks: 0", 43),
+        ("blocks: 99", 43),
+        ("blocks: 18446744073709551615", 43),
+        ("k: 8, form: Mixed", 41),
+        ("k: 9", 20),
+    ] {
         let code = if bad.starts_with('k') { bad.to_owned() } else { format!("k: 5, {bad}") };
-        let told = changed("Lt(n: 8, k: 5)", &format!("Lt(n: 8, {code})")).expect_err(bad);
-        assert!(told.contains("lenet5-rateless.ron:18:") && told.contains("choose"), "{told}");
+        let told = changed(&[("Lt(n: 8, k: 5)", &format!("Lt(n: 8, {code})"))]).expect_err(bad);
+        let place = format!("lenet5-rateless.ron:18:{column}:");
+        assert!(told.contains(&place) && told.contains("choose"), "{told}");
     }
+}
+
+/// Dense layers as sums alone, all of which are waited for.
+fn sums_alone(worst_condition: f64) -> Result<Arc<Plan>, String> {
+    let policy = format!("worst_condition: {worst_condition:e}, wait: Everyone");
+    let sums = "Lt(n: 7, k: 5, blocks: 15, form: Mixed)";
+    changed(&[("Lt(n: 8, k: 5)", sums), ("worst_condition: 2e3", &policy)])
+}
+
+#[test]
+fn where_peeling_amplifies_too_much_all_sums_are_read_at_once() {
+    let all: Arrived = (0..7 * 12).collect();
+    let peeled = Lt::new(7, 5, 12, Form::Mixed).decoder(&all).expect("nothing is lost");
+    assert!(peeled.condition > 2e3, "fc1 could not be decoded: {}", peeled.condition);
+
+    let plan = sums_alone(2e3).expect("sound");
+    let fc1 = &plan.stages[plan.stage("fc1").expect("it is coded").0];
+    let at_once = fc1.code.decoder(&all).expect("nothing is lost");
+    assert!(at_once.condition < 200.0, "{}", at_once.condition);
+    let trace = run(&plan, 4, "");
+    assert_eq!(ends(&trace), (4, 0));
+    assert!(answers(&trace).iter().all(|(_, error, ..)| *error < 1e-3));
+}
+
+#[test]
+fn sums_that_are_never_decoded_are_refused_with_their_place() {
+    let told = sums_alone(2.0).map(|_| ()).expect_err("sums amplify something");
+    for words in ["of \"fc1\", Lt(7, 5, mixed) in 12", "of \"fc2\", Lt(7, 5, mixed) in 9"] {
+        assert!(told.contains(words), "{told}");
+    }
+    assert_eq!(told.matches("even when every share arrives").count(), 2, "{told}");
+    assert_eq!(told.matches("lenet5-rateless.ron:18:20").count(), 2, "{told}");
+    assert!(told.contains("form: Systematic"), "{told}");
 }

@@ -400,6 +400,19 @@ fn the_plan_puts_both_ways_to_split_side_by_side() {
 }
 
 #[test]
+fn the_plan_says_which_map_is_too_low_for_the_strips_that_are_asked_for() {
+    let plan = good(&[(CODE, "code: Mds(n: 12, k: 11)"), ("count: 5", "count: 12")]);
+    let kinds: Vec<String> = plan.stages.iter().map(|stage| stage.kind()).collect();
+    assert!(kinds[0].ends_with("in strips") && !kinds[1].ends_with("in strips"), "{kinds:?}");
+    let notes = PlanView::of(&plan).notes;
+    let low: Vec<&String> = notes.iter().filter(|note| note.contains("too few")).collect();
+    let note = "conv2: its map has 10 rows, too few for 11 strips, so it is split by `Output`";
+    assert_eq!(low, [note], "of dense layers nobody expects strips");
+    let notes = PlanView::of(&good(&[])).notes;
+    assert!(notes.iter().all(|note| !note.contains("too few")), "{notes:?}");
+}
+
+#[test]
 fn what_cannot_be_split_is_told_all_at_once() {
     let stages = r#"stages: [
         (layers: ["fc1", "conv2"], split: Spatial),

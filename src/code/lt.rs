@@ -8,7 +8,9 @@
 //! all row blocks, the rest is called off. Nobody waits for the slowest of a chosen few.
 //!
 //! **Not any k of n devices**: b of each k are just as many blocks as are needed, and some more must come
-//! (`kofn reproduce rateless`). Only [`Code::tolerates`] is promised. What peeling leaves is eliminated.
+//! (`kofn reproduce rateless`). Only [`Code::tolerates`] is promised. What peeling leaves is eliminated; and where
+//! peeling amplifies rounding more than it may ([`Code::fitted`]), all sums in hand are read at once, by least
+//! squares: of all maps back to the rows it amplifies least.
 //!
 //! Published is [`Form::Mixed`]: all blocks are sums. In [`Form::Systematic`] each device begins with row
 //! blocks as they are, so that nothing is decoded if all is well, and its sums are only for those that
@@ -30,13 +32,15 @@ use super::{Arrived, Code, Decoder, Encoder, Form, NotYet, Piece, Place, Recipe}
 use crate::maths::matrix::Matrix;
 
 /// (n, k), each share a hand of so many blocks.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Lt {
     k: usize,
     blocks: usize,
     form: Form,
     encoder: Encoder,
     tolerates: usize,
+    /// Peeling may amplify rounding so much, which is as much as it likes unless [`Code::fitted`] says less.
+    worst: f64,
 }
 
 impl Lt {
@@ -93,11 +97,12 @@ impl Lt {
             vec![degrees.sum(seed, [n, k, blocks, share])]
         };
         let shares = (0..n * blocks).map(share).collect();
-        Self { k, blocks, form, encoder: Encoder::of_cells(sources, 1, shares), tolerates: 0 }
+        let encoder = Encoder::of_cells(sources, 1, shares);
+        Self { k, blocks, form, encoder, tolerates: 0, worst: f64::INFINITY }
     }
 
-    /// Peels, and finds which sums the rest can be eliminated from.
-    fn solve(&self, arrived: &Arrived) -> Result<(Peeling<'_>, Rest), NotYet> {
+    /// What there is to peel, and the sums in hand.
+    fn in_hand(&self, arrived: &Arrived) -> Result<(Peeling<'_>, Vec<usize>), NotYet> {
         let mut plain = vec![None; self.sources()];
         let mut sums = Vec::new();
         for share in arrived.iter().copied() {
@@ -110,20 +115,26 @@ impl Lt {
         if sums.len() < erased {
             return Err(NotYet { missing: erased - sums.len() });
         }
-        let mut peeling = Peeling::new(&self.encoder, &plain, &sums);
-        if erased > 0 {
+        Ok((Peeling::new(&self.encoder, &plain, &sums), sums))
+    }
+
+    /// Peels, and finds which sums the rest can be eliminated from.
+    fn solve(&self, arrived: &Arrived) -> Result<(Peeling<'_>, Rest), NotYet> {
+        let (mut peeling, sums) = self.in_hand(arrived)?;
+        if !peeling.unknown().is_empty() {
             peeling.run();
         }
-        let unknown = peeling.unknown();
-        let says = |share: &usize| {
-            let mixture = &self.encoder.share(*share)[0];
-            mixture.iter().any(|(at, _)| unknown.binary_search(at).is_ok())
-        };
-        sums.retain(says);
-        match unknown.len() - certain::rank(&self.encoder, &sums, &unknown) {
-            0 => Ok((peeling, Rest { unknown, sums })),
+        let rest = Rest::new(&peeling, sums, &self.encoder);
+        match rest.unknown.len() - certain::rank(&self.encoder, &rest.sums, &rest.unknown) {
+            0 => Ok((peeling, rest)),
             missing => Err(NotYet { missing }),
         }
+    }
+
+    /// Nothing is peeled: all that did not come plainly is the rest. `None` if rounding defeats it.
+    fn at_once(&self, arrived: &Arrived) -> Option<Decoder> {
+        let (peeling, sums) = self.in_hand(arrived).ok()?;
+        Rest::new(&peeling, sums, &self.encoder).decoder(peeling, self)
     }
 }
 
@@ -134,6 +145,25 @@ struct Rest {
 }
 
 impl Rest {
+    /// Of these sums those that say something of what is unknown.
+    fn new(peeling: &Peeling<'_>, mut sums: Vec<usize>, encoder: &Encoder) -> Self {
+        let unknown = peeling.unknown();
+        let says = |share: &usize| {
+            let mixture = &encoder.share(*share)[0];
+            mixture.iter().any(|(at, _)| unknown.binary_search(at).is_ok())
+        };
+        sums.retain(says);
+        Self { unknown, sums }
+    }
+
+    /// All that was peeled, and the rest; `None` if its system is singular to rounding.
+    fn decoder(self, mut peeling: Peeling<'_>, code: &Lt) -> Option<Decoder> {
+        if !self.unknown.is_empty() {
+            self.give_to(&mut peeling, code)?;
+        }
+        Some(peeling.decoder().expect("what was not peeled was eliminated"))
+    }
+
     /// By least squares: as many sums as unknowns would do, but each one more makes the system better
     /// conditioned by far.
     fn give_to(&self, peeling: &mut Peeling<'_>, code: &Lt) -> Option<()> {
@@ -190,20 +220,25 @@ impl Code for Lt {
     }
 
     fn decoder(&self, arrived: &Arrived) -> Result<Decoder, NotYet> {
-        let (mut peeling, rest) = self.solve(arrived)?;
-        if !rest.unknown.is_empty() {
-            rest.give_to(&mut peeling, self).ok_or(NotYet { missing: 1 })?;
+        let (peeling, rest) = self.solve(arrived)?;
+        match rest.decoder(peeling, self) {
+            Some(peeled) if peeled.condition <= self.worst => Ok(peeled),
+            peeled => {
+                let both = [peeled, self.at_once(arrived)].into_iter().flatten();
+                let best = both.min_by(|a, b| a.condition.total_cmp(&b.condition));
+                best.ok_or(NotYet { missing: 1 })
+            }
         }
-        Ok(peeling.decoder().expect("what was not peeled was eliminated"))
     }
 
     /// In no more blocks than there are rows, and none of them all padding.
-    fn fitted(&self, rows: usize, _: f64) -> Option<Arc<dyn Code>> {
+    fn fitted(&self, rows: usize, worst: f64) -> Option<Arc<dyn Code>> {
         let height = rows.div_ceil(self.sources()).max(1);
         let blocks = rows.div_ceil(self.k * height).max(1);
-        if blocks == self.blocks {
-            return None;
-        }
-        Some(Arc::new(Self::new(self.holders(), self.k, blocks, self.form)))
+        let cut = match blocks == self.blocks {
+            true => self.clone(),
+            false => Self::new(self.holders(), self.k, blocks, self.form),
+        };
+        Some(Arc::new(Self { worst, ..cut }))
     }
 }

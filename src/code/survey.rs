@@ -35,11 +35,11 @@ pub(super) fn hands(holders: &Arrived, hand: usize) -> Arrived {
     holders.iter().flat_map(|holder| holder * hand..(holder + 1) * hand).collect()
 }
 
-/// How many holders may be lost, whichever they are, with a condition number of at most `worst`.
-pub fn tolerance(code: &dyn Code, worst: f64) -> usize {
-    let most = (0..=code.tolerates()).rev();
-    let mut kept = most.filter(|lost| worst_condition(code, *lost) <= worst);
-    kept.next().unwrap_or(0)
+/// How many holders may be lost, whichever they are, with a condition number of at most `worst`; `None` if nothing is
+/// decoded even with every share in hand.
+pub fn tolerance(code: &dyn Code, worst: f64) -> Option<usize> {
+    let is_kept = |lost: &usize| worst_condition(code, *lost) <= worst;
+    is_kept(&0).then(|| (1..=code.tolerates()).rev().find(is_kept).unwrap_or(0))
 }
 
 /// More sets than this are sampled.
@@ -96,8 +96,9 @@ mod tests {
 
     #[test]
     fn a_code_tolerates_less_where_its_sets_amplify_too_much() {
-        assert_eq!(tolerance(&Mds::new(10, 8), 1e5), 2);
-        assert_eq!(tolerance(&Vandermonde::new(6, 4), 1e5), 2);
-        assert_eq!(tolerance(&Vandermonde::new(10, 8), 1e5), 0, "7e10 is beyond the policy");
+        assert_eq!(tolerance(&Mds::new(10, 8), 1e5), Some(2));
+        assert_eq!(tolerance(&Vandermonde::new(6, 4), 1e5), Some(2));
+        assert_eq!(tolerance(&Vandermonde::new(10, 8), 1e5), Some(0), "7e10 is beyond the policy");
+        assert_eq!(tolerance(&Vandermonde::new(8, 8), 1e5), None, "so are all eight");
     }
 }

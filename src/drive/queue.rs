@@ -94,7 +94,10 @@ impl<T> Queue<T> {
         let at = (next % SLOTS) as usize;
         self.taken[at / 64] &= !(1 << (at % 64));
         let due = std::mem::take(&mut self.next[at]);
-        self.spare.push(std::mem::replace(&mut self.due, due));
+        // Only what a slot gave up takes the place of what is used up: else spare ones would pile up.
+        if due.capacity() > 0 {
+            self.spare.push(std::mem::replace(&mut self.due, due));
+        }
         while let Some(Reverse(entry)) = self.later.peek()
             && slot(entry.0) == next
         {

@@ -13,7 +13,6 @@ use crate::fault::{Cost, Fate, Grip, ResultOf, Way};
 use crate::node::{
     Chaos, Device, Effect, Effects, Input, Job, Message, NodeId, Output, Supervisor, Timer,
 };
-
 use crate::units::{Bytes, DeviceId, Span, Time};
 
 /// What differs between virtual and real time.

@@ -290,11 +290,8 @@ const AT_ONCE: usize = 2_500_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::maths::numbers;
     use proptest::prelude::*;
-
-    fn numbers(len: usize, salt: usize) -> Vec<f32> {
-        (0..len).map(|i| ((i * 7919 + salt * 104_729) % 2003) as f32 / 1001.5 - 1.0).collect()
-    }
 
     fn product(a: &[f32], x: &[f32], starts: &[usize], shape: [usize; 2]) -> Vec<f32> {
         let mut c = vec![f32::NAN; shape[0] * shape[1]];

@@ -47,6 +47,7 @@ pub const FEW: usize = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::maths::numbers;
     use proptest::prelude::*;
 
     /// What each sum should be, and the sum of its terms' magnitudes.
@@ -62,10 +63,6 @@ mod tests {
             ((0..depth).map(term).sum(), (0..depth).map(|d| term(d).abs()).sum())
         };
         (0..rows).flat_map(|i| (0..columns).map(move |j| (i, j))).map(|(i, j)| at(i, j)).collect()
-    }
-
-    fn numbers(len: usize, salt: usize) -> Vec<f32> {
-        (0..len).map(|i| ((i * 7919 + salt * 104_729) % 2003) as f32 / 1001.5 - 1.0).collect()
     }
 
     #[test]

@@ -212,11 +212,8 @@ const AT_ONCE: usize = 1 << 18;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::maths::numbers;
     use proptest::prelude::*;
-
-    fn numbers(len: usize, salt: usize) -> Vec<f32> {
-        (0..len).map(|i| ((i * 7919 + salt * 104_729) % 2003) as f32 / 1001.5 - 1.0).collect()
-    }
 
     fn product(a: &[f32], b: &[f32], rows: usize, columns: usize) -> Vec<f32> {
         let mut c = vec![f32::NAN; rows * columns];

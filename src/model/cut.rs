@@ -194,8 +194,13 @@ impl Network {
     /// What a layer is applied to, and behind that what is added to it.
     fn layer_inputs(&self, layer: usize) -> Vec<OutletId> {
         let Layer { node, addend, .. } = &self.layers[layer];
-        let own = self.graph.node(*node).inputs.iter().find(|outlet| !self.is_constant(**outlet));
-        own.into_iter().chain(addend).copied().collect()
+        let mut inputs = self.graph.node(*node).inputs.iter();
+        let own = inputs.find(|outlet| !self.is_constant(**outlet));
+        [own.expect("what a layer is applied to is not constant")]
+            .into_iter()
+            .chain(addend)
+            .copied()
+            .collect()
     }
 
     /// Outputs of the network that no piece gives, for no node computes them.

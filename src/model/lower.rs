@@ -105,6 +105,9 @@ fn convolution(graph: &TypedModel, node: &TypedNode, conv: &Conv) -> Result<Lowe
             format!("its {channels} output channels are not the same in each of {groups} groups");
         return Ok(Lowered::Impossible(why));
     }
+    if graph.outlet_fact(node.inputs[0]).is_ok_and(|fact| fact.konst.is_some()) {
+        return Err("its input is constant".to_owned());
+    }
     if conv.q_params.is_some() {
         return Err("quantised convolutions are not coded".to_owned());
     }

@@ -104,7 +104,8 @@ impl Shifts {
 /// Every `stride`th place of a line that is padded in front, from the one `across`.
 fn deal(line: &[f32], stride: usize, across: usize, pad: usize, to: &mut [f32]) {
     let first = pad.saturating_sub(across).div_ceil(stride).min(to.len());
-    let from = line.get(first * stride + across - pad..).unwrap_or_default();
+    let from = (first * stride + across).checked_sub(pad).and_then(|from| line.get(from..));
+    let from = from.unwrap_or_default();
     match stride {
         1 => {
             let count = from.len().min(to.len() - first);
@@ -116,3 +117,53 @@ fn deal(line: &[f32], stride: usize, across: usize, pad: usize, to: &mut [f32]) 
 
 /// Lines may be so long, in parts of what is wanted of them: gathering patches costs about the rest.
 const MOST_PERCENT: usize = 118;
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Dimension, IxDyn};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn at_every_output_position_lines_show_what_patches_show(
+            batch in 1usize..3, channels in 1usize..3, input in [1usize..9, 1usize..9],
+            kernel in [1usize..4, 1usize..4], stride in [1usize..4, 1usize..4],
+            dilation in [1usize..3, 1usize..3], pad in [0usize..5, 0usize..5], cut in 0usize..3,
+        ) {
+            let output = [0, 1].map(|axis| {
+                let reach = (kernel[axis] - 1) * dilation[axis] + 1;
+                // What is padded behind follows from the output.
+                ((input[axis] + 2 * pad[axis]).saturating_sub(reach) / stride[axis] + 1)
+                    .saturating_sub(cut).max(1)
+            });
+            let with_one = |[a, b]: [usize; 2]| [1, a, b];
+            let patches = Patches {
+                batch, channels, input: with_one(input), kernel: with_one(kernel),
+                stride: with_one(stride), dilation: with_one(dilation), pad: [0, pad[0], pad[1]],
+                output: with_one(output),
+            };
+            let shape = [batch, channels, input[0], input[1]];
+            let x = Tensor::from_shape_fn(IxDyn(&shape), |at| {
+                at.slice().iter().fold(1, |sum, i| sum * 11 + i) as f32
+            });
+            let reach = |axis: usize| (kernel[axis] - 1) * dilation[axis] / stride[axis];
+            let part = [0, 1].map(|axis| output[axis] + reach(axis));
+            let shifts = Shifts { patches: patches.clone(), part };
+            let (laid, starts) = (shifts.lay_out(&x), shifts.starts(channels));
+            let gathered = patches.gather(&x, 0..channels);
+            let positions = output[0] * output[1];
+            let mut rows = gathered.chunks_exact(positions);
+            for start in starts {
+                for image in 0..batch {
+                    let line = &laid[image * channels * shifts.map() + start..][..shifts.columns()];
+                    let mut seen = vec![f32::NAN; positions];
+                    shifts.cut_out(line, &mut seen);
+                    prop_assert_eq!(&seen[..], rows.next().expect("as many"));
+                }
+            }
+            prop_assert!(!shifts.is_plain() || laid == x.iter().copied().collect::<Vec<_>>());
+        }
+    }
+}

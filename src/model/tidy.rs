@@ -12,19 +12,18 @@ pub(super) fn tidy(mut graph: TypedModel) -> TractResult<TypedModel> {
     keep_pointwise(&mut graph);
     let mut graph = graph.into_decluttered()?;
     release_pointwise(&mut graph);
-    turn_round(&mut graph)?;
     graph.compact()?;
     Ok(graph)
 }
 
-/// Writes `a − y` as `a + (−y)`, and `a / y` as `−(a / (−y))`, where y comes from a convolution: the same
-/// bits. tract takes a difference or quotient into the convolution before it, but with the
-/// convolution's sign, and upside down, if it is the second operand.
+/// Writes `a − y` as `a + (−y)`, and `a / y` as `−(a / (−y))`, where a is one number, or one a channel: the
+/// same bits. tract takes such a difference or quotient into a convolution before it, and what stands between
+/// them too, but with the convolution's sign, and upside down, if it is the second operand.
 fn turn_round(graph: &mut TypedModel) -> TractResult<()> {
     for id in graph.eval_order()? {
         let node = graph.node(id);
         let Some(TypedBinOp(binary, _)) = node.op_as::<TypedBinOp>() else { continue };
-        if !(binary.is::<Sub>() || binary.is::<Div>()) || !is_convolved(graph, node.inputs[1]) {
+        if !(binary.is::<Sub>() || binary.is::<Div>()) || !is_narrow(graph, node.inputs[0])? {
             continue;
         }
         let mut patch = TypedModelPatch::default();
@@ -44,10 +43,10 @@ fn turn_round(graph: &mut TypedModel) -> TractResult<()> {
     Ok(())
 }
 
-/// Whether a value is what a convolution gives, perhaps with other axes.
-fn is_convolved(graph: &TypedModel, outlet: OutletId) -> bool {
-    let node = graph.node(outlet.node);
-    node.op_is::<Conv>() || (node.op_is::<AxisOp>() && is_convolved(graph, node.inputs[0]))
+/// Whether a value extends along one axis at most.
+fn is_narrow(graph: &TypedModel, outlet: OutletId) -> TractResult<bool> {
+    let shape = &graph.outlet_fact(outlet)?.shape;
+    Ok(shape.iter().filter(|size| !size.is_one()).count() <= 1)
 }
 
 /// A convolution of one position. tract would make a matrix product of it, and cut a product behind a

@@ -29,8 +29,8 @@ fn outlines(stage: &Stage) -> Vec<Arc<Share>> {
 }
 
 impl Deployment {
-    /// Encodes every stage, unless nothing is computed, and draws the witnesses of its shares from the seed. A share with several
-    /// holders is encoded once.
+    /// Encodes every stage, unless nothing is computed, and draws the witnesses of its shares from
+    /// the seed. A share with several holders is encoded once.
     pub fn new(plan: &Plan, seed: Seed) -> Self {
         let mut shares: BTreeMap<DeviceId, BTreeMap<_, _>> = BTreeMap::new();
         let mut witnesses = BTreeMap::new();

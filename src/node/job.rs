@@ -128,7 +128,7 @@ impl Job {
             Self::Share { share, .. } => share.work(),
             Self::Decode { layer, decoder, results, check, .. } => {
                 let mixing = Flops((2 * decoder.terms() * layer.cell_len()) as u64);
-                mixing + check.work(layer, results.shares())
+                mixing + layer.finish_work() + check.work(layer, results.shares())
             }
             Self::Mix { batch, code, inputs, .. } => batch::mix_work(batch, code, inputs),
             Self::ReadOff { code, decoder, results, lies_left, .. } => {
@@ -146,10 +146,11 @@ impl Job {
                 let read: usize = inputs.iter().map(|x| 4 * x.len()).sum();
                 share.weight_bytes() + share.result_bytes() + Bytes(read as u64)
             }
-            Self::Decode { layer, decoder, .. } => {
+            Self::Decode { layer, decoder, addend, .. } => {
                 // Mixing reads each term; assembling reads and writes every source once.
                 let blocks = decoder.terms() + 2 * decoder.recipes.len();
-                Bytes((4 * blocks * layer.cell_len()) as u64)
+                let added = addend.as_ref().map_or(0, Tensor::len);
+                Bytes((4 * (blocks * layer.cell_len() + added)) as u64)
             }
             Self::Mix { code, inputs, .. } => {
                 let input: usize = inputs.first().into_iter().flatten().map(Tensor::len).sum();

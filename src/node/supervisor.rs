@@ -1,7 +1,8 @@
 //! The supervisor: runs each request through the plan's steps, a round for every stage.
 //!
 //! It scatters a stage's input to the holders of its shares, gathers replies, and decodes as soon as
-//! those in hand suffice ([`rounds`]); devices may come and go meanwhile ([`members`]). It never answers from too few, nor from what it found wrong.
+//! those in hand suffice ([`rounds`]); devices may come and go meanwhile ([`members`]). It never
+//! answers from too few, nor from what it found wrong.
 
 mod batches;
 mod below;
@@ -156,10 +157,14 @@ impl Supervisor {
         self.go_on(now, request, out);
     }
 
-    /// Ends a request badly, and the rounds that are for nobody else.
+    /// Ends a request badly, and the rounds that are for nobody any more.
     fn fail(&mut self, now: Time, request: RequestId, reason: String, out: &mut Effects) {
         let Some(progress) = self.requests.remove(&request) else { return };
-        let given_up = self.rounds.extract_if(.., |_, round| round.requests == [request]);
+        self.leave_batches(request);
+        let is_here = |request: &RequestId| self.requests.contains_key(request);
+        let given_up = self.rounds.extract_if(.., |_, round| {
+            round.requests.contains(&request) && !round.requests.iter().any(is_here)
+        });
         for (id, round) in given_up {
             call_off(id, &round, out);
         }

@@ -115,6 +115,13 @@ impl CodedLayer {
         }
     }
 
+    /// The work of a residual connection and a ReLU, as the output is put together.
+    pub fn finish_work(&self) -> Flops {
+        let outputs = self.op().groups * self.op().rows * self.op().columns;
+        let finish = &self.layer.finish;
+        Flops((outputs * (usize::from(finish.adds) + usize::from(finish.rectify))) as u64)
+    }
+
     /// The work of holding the results of these shares against their witnesses: a sketch of the input and its
     /// norms, one for all or one a strip, and for each result its own projection and that of its weights.
     pub fn witness_work(&self, results: impl Iterator<Item = usize>) -> Flops {

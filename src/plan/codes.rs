@@ -69,84 +69,108 @@ macro_rules! codes {
     };
 }
 
-codes! {
-    /// k sources, no redundancy.
-    Uncoded { k: usize } is (k, k) up to MOST_COPIES => Uncoded::new(k);
-    /// Copies: share i is source i mod k.
-    Replication { n: usize, k: usize } is (n, k) up to MOST_COPIES => Replication::new(n, k);
-    /// k sources and their sum.
-    Parity { k: usize } is (k.saturating_add(1), k) up to MOST_SHARES => Parity::new(k);
-    /// Any k of n.
-    Mds { n: usize, k: usize } is (n, k) up to Mds::MOST_SHARES => Mds::new(n, k);
-    /// Polynomials at Chebyshev points.
-    Chebyshev { n: usize, k: usize } is (n, k) up to 64 => Chebyshev::new(n, k);
-    /// Polynomials at roots of unity, as rotations.
-    Rotation { n: usize, k: usize } is (n, k) up to 64 => Rotation::new(n, k);
-    /// The sources and random sums of them.
-    Gaussian { n: usize, k: usize } is (n, k) up to 64 => Gaussian::new(n, k);
-    /// Polynomials at 1 … n: the baseline that is badly conditioned.
-    Vandermonde { n: usize, k: usize } is (n, k) up to Vandermonde::MOST_SHARES
-        => Vandermonde::new(n, k);
-    /// Sums of shifted sources, decoded by peeling.
-    ShiftAdd {
-        n: usize,
-        k: usize,
-        /// Into how many cells a source is cut; as many as are safe if nothing is said.
-        #[serde(default)]
-        cells: Option<usize>,
-        #[serde(default)]
-        form: FormFile
-    } is (n, k) up to 32, checked by check_cells(cells)
-        => ShiftAdd::new(n, k, cells, form.into());
-    /// Rateless: what a straggler has finished counts; not any k of n.
-    Lt {
-        n: usize,
-        k: usize,
-        /// Into how many row blocks a share is cut, each sent as it is done; fewer where a layer has too
-        /// few rows.
-        #[serde(default = "blocks")]
-        blocks: usize,
-        /// Whether devices begin with row blocks as they are.
-        #[serde(default)]
-        form: FormFile
-    } is (n, k) up to Lt::MOST_SHARES, checked by check_lt((n, k), blocks, form)
-        => Lt::new(n, k, blocks, form.into());
-    /// Butterflies of sums; not any k of n.
-    Polar { n: usize, k: usize } is (n, k) up to Polar::MOST_SHARES,
-        checked by check_power_of_two(n) => Polar::new(n, k);
+/// The codes, and behind them the curves through the inputs of a batch, which have all but their smoothing in
+/// common.
+macro_rules! codes_and_curves {
+    (
+        { $($codes:tt)* }
+        $(
+            $(#[$doc:meta])*
+            $name:ident { $($(#[$own_doc:meta])* $own:ident: $type:ty),* }
+            smoothed by $smoothing:expr;
+        )*
+    ) => {
+        codes! {
+            $($codes)*
+            $(
+                $(#[$doc])*
+                $name {
+                    n: usize,
+                    k: usize,
+                    /// So many devices are not waited for; as many as leave k replies if nothing is said.
+                    #[serde(default)]
+                    silent: Option<usize>,
+                    /// Up to so many lies are looked for in each round.
+                    #[serde(default)]
+                    lies: usize,
+                    #[serde(default)]
+                    devices: PlacementFile
+                    $(, $(#[$own_doc])* $own: $type)*
+                } is (n, k) up to MOST_DEVICES,
+                    checked by Curves::new((n, k), silent, lies, devices, $smoothing).check()
+                    => Curves::new((n, k), silent, lies, devices, $smoothing).full();
+            )*
+        }
+
+        impl CodeFile {
+            /// What it is, if it is over inputs; it need not make sense.
+            pub(super) fn curves(self) -> Option<Curves> {
+                $(if let Self::$name { n, k, silent, lies, devices $(, $own)* } = self {
+                    return Some(Curves::new((n, k), silent, lies, devices, $smoothing));
+                })*
+                None
+            }
+        }
+    };
+}
+
+codes_and_curves! {
+    {
+        /// k sources, no redundancy.
+        Uncoded { k: usize } is (k, k) up to MOST_COPIES => Uncoded::new(k);
+        /// Copies: share i is source i mod k.
+        Replication { n: usize, k: usize } is (n, k) up to MOST_COPIES => Replication::new(n, k);
+        /// k sources and their sum.
+        Parity { k: usize } is (k.saturating_add(1), k) up to MOST_SHARES => Parity::new(k);
+        /// Any k of n.
+        Mds { n: usize, k: usize } is (n, k) up to Mds::MOST_SHARES => Mds::new(n, k);
+        /// Polynomials at Chebyshev points.
+        Chebyshev { n: usize, k: usize } is (n, k) up to 64 => Chebyshev::new(n, k);
+        /// Polynomials at roots of unity, as rotations.
+        Rotation { n: usize, k: usize } is (n, k) up to 64 => Rotation::new(n, k);
+        /// The sources and random sums of them.
+        Gaussian { n: usize, k: usize } is (n, k) up to 64 => Gaussian::new(n, k);
+        /// Polynomials at 1 … n: the baseline that is badly conditioned.
+        Vandermonde { n: usize, k: usize } is (n, k) up to Vandermonde::MOST_SHARES
+            => Vandermonde::new(n, k);
+        /// Sums of shifted sources, decoded by peeling.
+        ShiftAdd {
+            n: usize,
+            k: usize,
+            /// Into how many cells a source is cut; as many as are safe if nothing is said.
+            #[serde(default)]
+            cells: Option<usize>,
+            #[serde(default)]
+            form: FormFile
+        } is (n, k) up to 32, checked by check_cells(cells)
+            => ShiftAdd::new(n, k, cells, form.into());
+        /// Rateless: what a straggler has finished counts; not any k of n.
+        Lt {
+            n: usize,
+            k: usize,
+            /// Into how many row blocks a share is cut, each sent as it is done; fewer where a layer has
+            /// too few rows.
+            #[serde(default = "blocks")]
+            blocks: usize,
+            /// Whether devices begin with row blocks as they are.
+            #[serde(default)]
+            form: FormFile
+        } is (n, k) up to Lt::MOST_SHARES, checked by check_lt((n, k), blocks, form)
+            => Lt::new(n, k, blocks, form.into());
+        /// Butterflies of sums; not any k of n.
+        Polar { n: usize, k: usize } is (n, k) up to Polar::MOST_SHARES,
+            checked by check_power_of_two(n) => Polar::new(n, k);
+    }
     /// The inputs of a batch on a rational curve: approximate.
-    Berrut {
-        n: usize,
-        k: usize,
-        /// So many devices are not waited for; as many as leave k replies if nothing is said.
-        #[serde(default)]
-        silent: Option<usize>,
-        /// Up to so many lies are looked for in each round.
-        #[serde(default)]
-        lies: usize,
-        #[serde(default)]
-        devices: PlacementFile
-    } is (n, k) up to MOST_DEVICES,
-        checked by Curves::new((n, k), silent, lies, devices, None).check()
-        => Curves::new((n, k), silent, lies, devices, None).full();
+    Berrut {} smoothed by None;
     /// The inputs of a batch on a cubic smoothing spline: approximate.
     Spline {
-        n: usize,
-        k: usize,
-        #[serde(default)]
-        silent: Option<usize>,
-        #[serde(default)]
-        lies: usize,
-        #[serde(default)]
-        devices: PlacementFile,
         /// λ_enc and λ_dec: how much the curves are smoothed.
         #[serde(default)]
         before: SmoothingFile,
         #[serde(default)]
         after: SmoothingFile
-    } is (n, k) up to MOST_DEVICES,
-        checked by Curves::new((n, k), silent, lies, devices, Some([before, after])).check()
-        => Curves::new((n, k), silent, lies, devices, Some([before, after])).full();
+    } smoothed by Some([before, after]);
 }
 
 impl CodeFile {

@@ -13,7 +13,7 @@ use super::codes::CodeFile;
 use super::source::{Problem, Source, To};
 use super::topology::{RunFile, SplitFile, StageFile, TopologyFile};
 use super::{Below, Device, Stage, StageWork, Step, StepWork, Verify};
-use crate::code::{Code, tolerance, worst_condition};
+use crate::code::Code;
 use crate::model::cut::{Mark, PieceKind};
 use crate::model::{Layer, Network, Unusable};
 use crate::units::{DeviceId, Span, StageId};
@@ -105,11 +105,12 @@ pub(super) fn assign(
     for (stage, origin) in stages.iter_mut().zip(&origins) {
         stage.verify = assigner.verify(stage);
         stage.below = assigner.below(*origin);
-        if stage.batch.is_some() {
-            continue;
+        stage.too_low = assigner.too_low(stage, *origin);
+        if stage.batch.is_none() {
+            let choice = origin.map_or(default.as_ref(), |at| overrides[at].as_ref());
+            let is_fitted = choice.is_some_and(|choice| !Arc::ptr_eq(&choice.code, &stage.code));
+            assigner.survey(stage, *origin, is_fitted);
         }
-        stage.worst_condition = worst_condition(stage.code.as_ref(), stage.code.tolerates());
-        stage.tolerates = tolerance(stage.code.as_ref(), file.policy.worst_condition);
     }
     assigner.check_deadlines(&stages, &origins);
     assigner.check_memory(&stages);
@@ -145,6 +146,7 @@ fn stage(
         below: Below::Fail,
         input_bytes,
         batch: batch.clone(),
+        too_low: None,
     }
 }
 
@@ -262,21 +264,6 @@ impl Assigner<'_> {
         let holders = on[..code.holders()].iter().map(with_spares).collect();
         let deadline = deadline.unwrap_or(self.file.policy.deadline);
         Some(Choice { code, holders, deadline, batch: None })
-    }
-
-    /// A code that is too badly conditioned even with every share in hand decodes nothing.
-    fn check_condition(&mut self, path: &[To<'_>], code: &dyn Code) {
-        let allowed = self.file.policy.worst_condition;
-        // One that is made to fit a layer is made to fit this too.
-        let condition = code.fitted(1, allowed).map_or_else(|| worst_condition(code, 0), |_| 1.0);
-        if condition > allowed {
-            let message = format!(
-                "{} amplifies rounding {condition:.0e} times even when every share arrives; beyond \
-                 worst_condition, {allowed:.0e}, nothing is decoded",
-                code.name()
-            );
-            self.problem(path, message, "choose fewer shares, or a code like Mds");
-        }
     }
 
     fn marks(&mut self, owners: &[Option<usize>]) -> Vec<Mark> {

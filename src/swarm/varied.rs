@@ -71,7 +71,7 @@ impl Varied {
         let rng = &mut self.rng.clone();
         match self.way {
             Way::AsDrawn => None,
-            Way::Rateless => Some(rateless(rng, base, n)),
+            Way::Rateless => rateless(rng, base, n),
             Way::Batches => Some(batches(rng, base, n)),
         }
     }
@@ -80,7 +80,8 @@ impl Varied {
 /// Not to be drawn for anything else of the swarm.
 const VARIED: u64 = 1;
 
-fn rateless(rng: &mut ChaCha8Rng, base: &Base, n: usize) -> Own {
+/// None if what is drawn amplifies too much even with every block in hand, which a plan refuses.
+fn rateless(rng: &mut ChaCha8Rng, base: &Base, n: usize) -> Option<Own> {
     let k = rng.random_range(n.div_ceil(2)..=n);
     let blocks = rng.random_range(2..=16);
     let is_mixed = k < n && rng.random_bool(0.5);
@@ -90,7 +91,8 @@ fn rateless(rng: &mut ChaCha8Rng, base: &Base, n: usize) -> Own {
     let entry = format!("(layers: [{layer:?}], code: {code})");
     let drawn = code.code().expect("k ≤ n ≤ 8, and at most 128 blocks");
     let fitted = drawn.fitted(base.rows, WORST_CONDITION).unwrap_or(drawn);
-    Own { entry, tolerates: tolerance(fitted.as_ref(), WORST_CONDITION), only: None }
+    let tolerates = tolerance(fitted.as_ref(), WORST_CONDITION)?;
+    Some(Own { entry, tolerates, only: None })
 }
 
 /// Of fleets with a rateless layer; as in `topologies/lenet5-rateless.ron`.

@@ -175,6 +175,8 @@ impl Drawing<'_> {
         slices.sort_by_key(|slice| (slice.began, Reverse(slice.end)));
         // The slices around the place each track has come to, the innermost last.
         let mut lanes: Vec<Vec<(RequestId, Time)>> = Vec::new();
+        // What takes no time has no slice.
+        slices.retain(|slice| slice.end > slice.began);
         for Slice { request, began, end, name, arguments } in slices {
             lanes.iter_mut().for_each(|around| around.retain(|(_, until)| *until > began));
             let fits = |around: &Vec<(RequestId, Time)>| {

@@ -56,6 +56,13 @@ impl Supervisor {
         }
     }
 
+    /// A request that has failed elsewhere waits for no batch.
+    pub(super) fn leave_batches(&mut self, request: RequestId) {
+        for waiting in self.waiting.values_mut() {
+            waiting.requests.retain(|(other, _)| *other != request);
+        }
+    }
+
     /// Those that wait have waited long enough.
     pub(super) fn stop_gathering(
         &mut self,

@@ -102,7 +102,7 @@ impl Plan {
                     let mut best: Option<(f64, Batch)> = None;
                     for batch in GRID.map(smoothed) {
                         let error = self.play(id, &batch.estimator, &scenes)?.error;
-                        if best.as_ref().is_none_or(|(least, _)| error < *least) {
+                        if best.as_ref().is_none_or(|(least, _)| error < *least || least.is_nan()) {
                             best = Some((error, batch));
                         }
                     }

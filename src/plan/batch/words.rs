@@ -178,13 +178,4 @@ impl CodeFile {
     pub fn is_for_batches(self) -> bool {
         self.curves().is_some()
     }
-
-    /// What it is, if it is over inputs; it need not make sense.
-    pub(in crate::plan) fn curves(self) -> Option<Curves> {
-        if let Self::Berrut { n, k, silent, lies, devices } = self {
-            return Some(Curves::new((n, k), silent, lies, devices, None));
-        }
-        let Self::Spline { n, k, silent, lies, devices, before, after } = self else { return None };
-        Some(Curves::new((n, k), silent, lies, devices, Some([before, after])))
-    }
 }

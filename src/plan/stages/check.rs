@@ -1,9 +1,10 @@
-//! Stages as they have come out: how their results are checked, whether their deadlines can be kept, and
-//! whether devices have memory for them.
+//! Stages as they have come out: how far their codes amplify, how their results are checked, whether their
+//! deadlines can be kept, and whether devices have memory for them.
 
 use std::cmp::Reverse;
 
 use super::Assigner;
+use crate::code::{Code, tolerance, worst_condition};
 use crate::maths::delay::Delay;
 use crate::plan::source::To;
 use crate::plan::topology::VerifyFile;
@@ -14,6 +15,48 @@ use crate::units::{DeviceId, Span};
 const CHEAP: f64 = 0.03;
 
 impl Assigner<'_> {
+    /// A code that is too badly conditioned even with every share in hand decodes nothing. One that is made to
+    /// fit a layer is looked at when it does.
+    pub(super) fn check_condition(&mut self, path: &[To<'_>], code: &dyn Code) {
+        let allowed = self.file.policy.worst_condition;
+        let is_fitted = code.fitted(1, allowed).is_some();
+        if !is_fitted && worst_condition(code, 0) > allowed {
+            let message = self.amplifies(code);
+            self.problem(path, message, "choose fewer shares, or a code like Mds");
+        }
+    }
+
+    /// How far a stage's code may amplify, and what that leaves of what may be lost. Of a code as it is written
+    /// [`Self::check_condition`] has said already that it is nothing.
+    pub(super) fn survey(&mut self, stage: &mut Stage, origin: Option<usize>, is_fitted: bool) {
+        let code = stage.code.as_ref();
+        stage.worst_condition = worst_condition(code, code.tolerates());
+        match tolerance(code, self.file.policy.worst_condition) {
+            Some(tolerates) => stage.tolerates = tolerates,
+            None if is_fitted => self.refuse_fitted(stage, origin),
+            None => {}
+        }
+    }
+
+    fn refuse_fitted(&mut self, stage: &Stage, origin: Option<usize>) {
+        let own = origin.filter(|at| self.file.stages[*at].code.is_some());
+        let path = match own {
+            Some(at) => vec![To::Field("stages"), To::Item(at), To::Field("code")],
+            None => vec![To::Field("coding"), To::Field("code")],
+        };
+        let message = format!("of \"{}\", {}", stage.name, self.amplifies(stage.code.as_ref()));
+        self.problem(&path, message, "choose `form: Systematic`, or raise worst_condition");
+    }
+
+    fn amplifies(&self, code: &dyn Code) -> String {
+        let (name, condition) = (code.name(), worst_condition(code, 0));
+        let allowed = self.file.policy.worst_condition;
+        format!(
+            "{name} amplifies rounding {condition:.0e} times even when every share arrives; beyond \
+             worst_condition, {allowed:.0e}, nothing is decoded"
+        )
+    }
+
     /// How long the k-th fastest holder takes to answer when nothing goes wrong, with latencies picked
     /// from their distributions.
     fn round_time(&self, stage: &Stage, pick: fn(&Delay) -> Span) -> Span {

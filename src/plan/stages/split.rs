@@ -6,18 +6,29 @@ use super::Assigner;
 use crate::code::Code;
 use crate::model::Layer;
 use crate::model::strips::Strips;
-use crate::plan::CodedLayer;
 use crate::plan::source::To;
 use crate::plan::topology::{RunFile, SplitFile, StageFile};
+use crate::plan::{CodedLayer, Stage, StageWork};
 
 impl Assigner<'_> {
     /// How a layer is split that the entry `owner` of `stages` speaks of, or none. What `coding` says of
     /// all layers holds for those that have a map with a row for each source.
     pub(super) fn split(&self, layer: &Layer, owner: Option<usize>) -> SplitFile {
-        let entry = owner.map(|at| &self.file.stages[at]);
-        let asked = entry.and_then(|entry| entry.split).unwrap_or(self.file.coding.split);
         let rows = Strips::positions(&layer.op).unwrap_or(0);
-        if rows < self.sources(entry) { SplitFile::Output } else { asked }
+        let k = self.sources(owner.map(|at| &self.file.stages[at]));
+        if rows < k { SplitFile::Output } else { self.asked(owner) }
+    }
+
+    fn asked(&self, owner: Option<usize>) -> SplitFile {
+        let own = owner.and_then(|at| self.file.stages[at].split);
+        own.unwrap_or(self.file.coding.split)
+    }
+
+    /// The rows of a stage's map, if it is not in strips for want of them.
+    pub(super) fn too_low(&self, stage: &Stage, owner: Option<usize>) -> Option<usize> {
+        let StageWork::Layer(layer) = &stage.work else { return None };
+        let asked = self.asked(owner) == SplitFile::Spatial && layer.strips().is_none();
+        asked.then(|| Strips::positions(layer.op()))?
     }
 
     /// A layer to be coded. Some codes depend on how many rows a source has.

@@ -10,6 +10,7 @@ pub(super) fn notes(plan: &Plan, stage: &Stage) -> Vec<String> {
     }
     let StageWork::Layer(layer) = &stage.work else { return Vec::new() };
     [
+        too_low(stage),
         streaming(stage, layer),
         padding(stage, layer),
         overhang(stage, layer),
@@ -18,6 +19,16 @@ pub(super) fn notes(plan: &Plan, stage: &Stage) -> Vec<String> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// What is said of all convolutions does not go for this one.
+fn too_low(stage: &Stage) -> Option<String> {
+    let (name, k) = (&stage.name, stage.code.sources() / stage.code.hand());
+    stage.too_low.map(|rows| {
+        format!(
+            "{name}: its map has {rows} rows, too few for {k} strips, so it is split by `Output`"
+        )
+    })
 }
 
 /// Devices hold hands of shares, of which no number is sure to suffice.
