@@ -11,7 +11,7 @@ use kofn::model::cut::{Mark, PieceKind, Pieces};
 use kofn::model::images::parse_idx;
 use kofn::model::synthetic::Architecture;
 use kofn::model::{Network, Whole};
-use kofn::plan::CodedLayer;
+use kofn::plan::{CodedLayer, Share};
 use ndarray::{Dimension, IxDyn};
 
 fn models() -> PathBuf {
@@ -167,5 +167,22 @@ fn with_all_plain_shares_the_bits_are_those_of_the_undivided_layer() {
                 }
             }
         }
+    }
+}
+
+/// 120 rows are four times 30; of 10 rows the last of four threes is padded.
+#[test]
+fn plain_shares_are_parts_of_the_layers_own_weights_and_not_copies() {
+    let network = open("lenet5-fashion");
+    for (layer, views) in [("fc1", [true; 4]), ("fc3", [true, true, true, false])] {
+        let layer = &network.layers[network.layer(layer).expect("a layer")];
+        let coded = CodedLayer::new(layer.clone(), Arc::new(Mds::new(5, 4)));
+        let own = layer.weights.as_ptr_range();
+        for (share, is_view) in views.into_iter().enumerate() {
+            let Share::Rows { weights, .. } = coded.encode(share) else { panic!("rows") };
+            assert_eq!(own.contains(&weights.as_ptr()), is_view, "{}: {share}", layer.name);
+        }
+        let Share::Rows { weights: parity, .. } = coded.encode(4) else { panic!("rows") };
+        assert!(!own.contains(&parity.as_ptr()));
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::share::Weights;
 use super::split::Split;
 use super::{CodedLayer, Share};
 use crate::code::{Decoder, Place, Recipe};
@@ -15,13 +16,22 @@ impl CodedLayer {
     /// sources that the code says.
     pub fn encode(&self, share: usize) -> Share {
         let weights = match (&self.split, self.code.plain(share)) {
-            (Split::Spatial(_), _) => self.layer.weights.clone(),
-            (Split::Output, Some(source)) => {
-                Arc::new(self.rows(source * self.rows_per_source(), self.rows_per_source()))
-            }
-            (Split::Output, None) => Arc::new(self.mixed(share)),
+            (Split::Spatial(_), _) => self.layer.weights.clone().into(),
+            (Split::Output, Some(source)) => self.plain(source),
+            (Split::Output, None) => Arc::new(self.mixed(share)).into(),
         };
         Share::Rows { op: self.share_op(share), weights }
+    }
+
+    /// A source's rows: the layer's own, where they lie there as they are.
+    fn plain(&self, source: usize) -> Weights {
+        let (q, depth) = (self.rows_per_source(), self.op().depth);
+        match self.rows(source * q, q) {
+            Cow::Borrowed(_) => {
+                Weights::part(&self.layer.weights, source * q * depth..(source + 1) * q * depth)
+            }
+            Cow::Owned(padded) => Arc::new(padded).into(),
+        }
     }
 
     /// What a share costs, without its weights.
@@ -37,7 +47,7 @@ impl CodedLayer {
         let mut weights = vec![0.0; op.groups * mixtures.len() * cell_len];
         for (at, mixture) in mixtures.iter().enumerate().filter(|(_, mixture)| !mixture.is_empty())
         {
-            let blocks: Vec<(f64, Vec<f32>)> =
+            let blocks: Vec<(f64, Cow<'_, [f32]>)> =
                 mixture.iter().map(|(cell, c)| (*c, self.rows(cell * height, height))).collect();
             let terms: Vec<_> = blocks.iter().map(|(c, block)| (*c, &block[..])).collect();
             for (group, rows) in mix(&terms).chunks(cell_len.max(1)).enumerate() {
@@ -49,8 +59,13 @@ impl CodedLayer {
     }
 
     /// So many rows of each group, padded with zeros past the last: (groups, count, depth).
-    fn rows(&self, start: usize, count: usize) -> Vec<f32> {
+    fn rows(&self, start: usize, count: usize) -> Cow<'_, [f32]> {
         let op = &self.layer.op;
+        if op.groups == 1 && start + count <= op.rows {
+            return Cow::Borrowed(
+                &self.layer.weights[start * op.depth..(start + count) * op.depth],
+            );
+        }
         let mut block = vec![0.0; op.groups * count * op.depth];
         let rows = start.min(op.rows)..(start + count).min(op.rows);
         for group in 0..op.groups {
@@ -59,7 +74,7 @@ impl CodedLayer {
             let to = group * count * op.depth;
             block[to..to + len].copy_from_slice(&self.layer.weights[from..from + len]);
         }
-        block
+        Cow::Owned(block)
     }
 
     /// The layer's output, decoded from results of shares and finished, with what is added to it.

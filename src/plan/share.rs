@@ -1,5 +1,6 @@
 //! What devices hold: a block of coded rows of one layer, or a run of layers.
 
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use ndarray::IxDyn;
@@ -16,7 +17,7 @@ pub enum Share {
     /// (groups, rows, depth) coded rows; all of the layer's, as they are, where its input is coded.
     Rows {
         op: Arc<LinearOp>,
-        weights: Arc<Vec<f32>>,
+        weights: Weights,
     },
     Segment(Segment),
     /// So many rows of each group, of which only the cost is known.
@@ -26,6 +27,45 @@ pub enum Share {
         /// The weights it would rest on together with others: the layer's own, where its input is coded.
         common: Option<Arc<Vec<f32>>>,
     },
+}
+
+/// Rows of weights: a block of them, or a part of the layer's own, which is not copied.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    block: Arc<Vec<f32>>,
+    /// All of it, if none.
+    part: Option<Range<usize>>,
+}
+
+impl Weights {
+    /// # Panics
+    /// If the part is not within the block.
+    pub(super) fn part(block: &Arc<Vec<f32>>, part: Range<usize>) -> Self {
+        assert!(part.start <= part.end && part.end <= block.len(), "a part of the block");
+        Self { block: block.clone(), part: Some(part) }
+    }
+
+    /// Tells the block from others, if this is all of it and nobody's part.
+    fn block(&self) -> Option<*const Vec<f32>> {
+        self.part.is_none().then_some(Arc::as_ptr(&self.block))
+    }
+}
+
+impl From<Arc<Vec<f32>>> for Weights {
+    fn from(block: Arc<Vec<f32>>) -> Self {
+        Self { block, part: None }
+    }
+}
+
+impl Deref for Weights {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match &self.part {
+            Some(part) => &self.block[part.clone()],
+            None => &self.block,
+        }
+    }
 }
 
 impl Share {
@@ -91,7 +131,7 @@ impl Share {
     /// Whether both rest on the very same weights, so that who holds one holds the other's.
     fn is_of_the_weights_of(&self, other: &Self) -> bool {
         let weights = |share: &'_ Self| match share {
-            Self::Rows { weights, .. } => Some(Arc::as_ptr(weights)),
+            Self::Rows { weights, .. } => weights.block(),
             Self::Outline { common, .. } => common.as_ref().map(Arc::as_ptr),
             Self::Segment(_) => None,
         };
