@@ -84,7 +84,7 @@ struct Slice {
 const PROCESS: usize = 1;
 
 /// Tracks of the supervisor come first, then those of devices.
-const DEVICES: usize = 1000;
+const DEVICES: usize = 1_000_000;
 
 impl Drawing<'_> {
     fn device(&mut self, record: &Record) {
