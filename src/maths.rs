@@ -8,8 +8,10 @@ pub mod matrix;
 pub mod mix;
 pub mod product;
 pub mod project;
+pub mod room;
 mod skinny;
 pub mod spline;
+pub mod winograd;
 
 /// A tensor of activations: `f32`, any rank, cheap to share.
 ///

@@ -25,10 +25,13 @@ mod sound;
 pub mod strips;
 pub mod synthetic;
 mod tidy;
+mod tiling;
+mod weights;
 pub mod witness;
 
 pub use network::{Layer, Network, Whole};
 pub use segment::Segment;
+pub use weights::Weights;
 
 /// Why a model cannot be used: one message that names the node and says what to do.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -33,7 +33,7 @@ pub use expectation::{Bound, Expectation, Expected, Percentile, Window};
 pub use fault_plan::{Fault, FaultPlan};
 pub use inputs::Input;
 pub use policy::{Arrivals, HealthRule, Learn, Policy, Verify, Wait};
-pub use share::{Share, Weights};
+pub use share::Share;
 pub use source::{Problem, Problems, Source, To};
 pub use split::Split;
 pub use trigger::{Phase, Seen, Trigger, Who};

@@ -132,7 +132,7 @@ fn shares_of_grouped_layers_are_cut_into_cells_in_every_group() {
             },
         });
         let number = |i: usize| ((i * 31 + 7) % 101) as f32 / 50.0 - 1.0;
-        layer.weights = Arc::new((0..groups * rows * depth).map(number).collect());
+        layer.weights = (0..groups * rows * depth).map(number).collect::<Vec<_>>().into();
         layer.finish.bias = Some(Arc::new((0..groups * rows).map(number).collect()));
         let input = Tensor::from_shape_fn(IxDyn(&layer.op.input), |at| {
             number(at[0] * 77 + at[1] * 13 + at[2])

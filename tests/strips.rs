@@ -51,7 +51,7 @@ fn convolution(patches: Patches, groups: usize, rows: usize) -> Layer {
             shape: [&[batch, groups * rows][..], &output].concat(),
         },
     });
-    layer.weights = Arc::new((0..groups * rows * depth).map(number).collect());
+    layer.weights = (0..groups * rows * depth).map(number).collect::<Vec<_>>().into();
     layer.finish.bias = Some(Arc::new((0..groups * rows).map(number).collect()));
     layer
 }

@@ -7,6 +7,7 @@
 //! its sums, so that it lies close together in the first cache for the tiles below.
 
 use std::array::from_fn;
+use std::ops::Range;
 
 use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 
@@ -74,7 +75,9 @@ impl WithSimd for Lines<'_> {
                     let cut = column == 0 && lead > 0;
                     let width = if cut { lead } else { rest.min(registers * S::F32_LANES) };
                     let (x, c) = (&x[column..], &mut c[column..]);
-                    let part = Part { a, x, starts, depth, columns, rows, width, is_first };
+                    let is_left = column == 0;
+                    let part =
+                        Part { a, x, starts, depth, columns, rows, width, is_first, is_left };
                     match registers {
                         1 => part.add::<S, 1>(simd, c, &mut room.0),
                         2 => part.add::<S, 2>(simd, c, &mut room.0),
@@ -100,6 +103,8 @@ struct Part<'x> {
     rows: usize,
     width: usize,
     is_first: bool,
+    /// Whether nobody has read this part of `a` yet.
+    is_left: bool,
 }
 
 impl Part<'_> {
@@ -124,6 +129,9 @@ impl Part<'_> {
             let (row, end) = (tile * self.rows / tiles, (tile + 1) * self.rows / tiles);
             let part = Self { a: &self.a[row * self.depth..], ..self };
             let c = &mut c[row * self.columns..];
+            if self.is_left {
+                self.fetch_rows(end..2 * end - row);
+            }
             match end - row {
                 6 if WIDE < MOST => part.rows::<S, 6, WIDE>(simd, c, panel, is_fresh),
                 5 if WIDE < MOST => part.rows::<S, 5, WIDE>(simd, c, panel, is_fresh),
@@ -133,6 +141,16 @@ impl Part<'_> {
                 _ => part.rows::<S, 1, WIDE>(simd, c, panel, is_fresh),
             }
             is_fresh = false;
+        }
+    }
+
+    /// Has the memory begin to bring rows of `a`, if there are so many.
+    #[inline(always)]
+    fn fetch_rows(self, rows: Range<usize>) {
+        for row in rows {
+            for at in (0..self.starts.len()).step_by(CACHE_LINE) {
+                fetch(self.a, row * self.depth + at);
+            }
         }
     }
 

@@ -10,9 +10,12 @@ use std::sync::Arc;
 
 use ndarray::{ArcArray, ArrayViewD, IxDyn};
 
+use super::Weights;
 use super::lowered::Inputs;
+use super::tiling::Tiling;
 use crate::maths::Tensor;
 use crate::maths::product::{FEW, product_while};
+use crate::maths::project::finite;
 use crate::units::{Bytes, Flops};
 
 /// The operator without its weights: how an activation becomes columns, and results an output.
@@ -101,7 +104,7 @@ impl LinearOp {
     ///
     /// # Panics
     /// If `weights` is not a whole number of rows, or `input` is not the layer's input.
-    pub fn apply(&self, weights: &[f32], input: &Tensor) -> Vec<f32> {
+    pub fn apply(&self, weights: &Weights, input: &Tensor) -> Vec<f32> {
         let inputs = vec![input.clone()].into();
         self.apply_while(weights, &inputs, &|| true).expect("it was wanted all the time")
     }
@@ -112,12 +115,21 @@ impl LinearOp {
     /// Like [`Self::apply`].
     pub fn apply_while(
         &self,
-        weights: &[f32],
+        weights: &Weights,
         inputs: &Inputs,
         wanted: &dyn Fn() -> bool,
     ) -> Option<Vec<f32>> {
         let input = &inputs[0];
         let rows = weights.len() / (self.groups * self.depth).max(1);
+        if let Some(tiling) = Tiling::of(self, rows)
+            && let Some(kernels) = weights.transformed(self.groups)
+        {
+            let out = tiling.convolve(kernels, inputs, wanted)?;
+            // Sums of places may overflow where products with their weights do not.
+            if finite(&out) {
+                return Some(out);
+            }
+        }
         let shape = [rows, self.depth, self.columns];
         let mut out = vec![0.0; self.groups * rows * self.columns];
         if self.columns > FEW && !out.is_empty() && self.depth > 0 {

@@ -7,8 +7,10 @@ use std::sync::{Arc, OnceLock};
 
 use super::linear::{LinearOp, Lowering};
 use super::shifts::Shifts;
+use super::tiling::Tiling;
 use crate::maths::Tensor;
 use crate::maths::lines::product_of_lines;
+use crate::maths::room::with_room;
 
 /// The inputs of a stage, or of one share of it. Cloning copies a pointer.
 #[derive(Clone, Debug)]
@@ -18,11 +20,13 @@ pub struct Inputs(Arc<Shared>);
 struct Shared {
     tensors: Vec<Tensor>,
     lowered: OnceLock<Lowered>,
+    /// Laid out for tiles.
+    tiled: OnceLock<Vec<f32>>,
 }
 
 impl From<Vec<Tensor>> for Inputs {
     fn from(tensors: Vec<Tensor>) -> Self {
-        Self(Arc::new(Shared { tensors, lowered: OnceLock::new() }))
+        Self(Arc::new(Shared { tensors, lowered: OnceLock::new(), tiled: OnceLock::new() }))
     }
 }
 
@@ -38,6 +42,11 @@ impl Inputs {
     /// The first of them, for the one layer they are for.
     pub(super) fn lowered(&self, op: &LinearOp) -> &Lowered {
         self.0.lowered.get_or_init(|| Lowered::new(op, &self[0]))
+    }
+
+    /// The same, laid out for tiles.
+    pub(super) fn tiled(&self, tiling: &Tiling) -> &[f32] {
+        self.0.tiled.get_or_init(|| tiling.shifts.lay_out(&self[0]))
     }
 }
 
@@ -109,14 +118,15 @@ impl Lowered {
         };
         let (image, images) = self.image;
         let columns = out.len() / rows.max(1) / images;
-        let mut lines = vec![0.0; rows * shifts.columns()];
-        for at in 0..images {
-            let (laid, shape) = (&laid[at * image..], [rows, shifts.columns()]);
-            product_of_lines(weights, laid, &self.starts, &mut lines, shape, wanted)?;
-            let results = lines.chunks_exact(shifts.columns());
-            let to = out.chunks_exact_mut(columns).skip(at).step_by(images);
-            to.zip(results).for_each(|(to, lines)| shifts.cut_out(lines, to));
-        }
-        Some(())
+        with_room(rows * shifts.columns(), |lines| {
+            for at in 0..images {
+                let (laid, shape) = (&laid[at * image..], [rows, shifts.columns()]);
+                product_of_lines(weights, laid, &self.starts, lines, shape, wanted)?;
+                let results = lines.chunks_exact(shifts.columns());
+                let to = out.chunks_exact_mut(columns).skip(at).step_by(images);
+                to.zip(results).for_each(|(to, lines)| shifts.cut_out(lines, to));
+            }
+            Some(())
+        })
     }
 }

@@ -10,7 +10,7 @@ use super::linear::{Finish, LinearOp};
 use super::lower::{Lowered, lower};
 use super::passing::{Taken, take_in};
 use super::segment::Segment;
-use super::{Unusable, onnx};
+use super::{Unusable, Weights, onnx};
 use crate::maths;
 
 /// A feed-forward model with concrete shapes, and its linear layers in topological order.
@@ -34,7 +34,7 @@ pub struct Layer {
     pub kind: String,
     pub op: Arc<LinearOp>,
     /// (groups, rows, depth), row-major.
-    pub weights: Arc<Vec<f32>>,
+    pub weights: Weights,
     pub finish: Finish,
     pub(super) node: usize,
     /// The nodes behind it whose work its weights and its finish do.
@@ -86,7 +86,7 @@ impl Network {
                     let there = |other| order[..at].contains(&other);
                     let taken = take_in(&graph, node, &op, weights, bias, there);
                     let Taken { nodes: taken, addend, weights, finish } = taken;
-                    let (op, weights) = (op.into(), Arc::new(weights));
+                    let (op, weights) = (op.into(), weights.into());
                     layers.push(Layer { name, kind, op, weights, finish, node, taken, addend });
                 }
             }

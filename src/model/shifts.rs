@@ -55,6 +55,11 @@ impl Shifts {
         starts
     }
 
+    /// From a place to the one below it.
+    pub(super) fn line(&self) -> usize {
+        self.part[1]
+    }
+
     fn part_len(&self) -> usize {
         self.part[0] * self.part[1]
     }
@@ -111,7 +116,17 @@ fn deal(line: &[f32], stride: usize, across: usize, pad: usize, to: &mut [f32]) 
             let count = from.len().min(to.len() - first);
             to[first..first + count].copy_from_slice(&from[..count]);
         }
+        2 => every_other(from, &mut to[first..]),
         _ => to[first..].iter_mut().zip(from.iter().step_by(stride)).for_each(|(y, x)| *y = *x),
+    }
+}
+
+/// The first of every two, as the machine does it many at a time.
+fn every_other(from: &[f32], to: &mut [f32]) {
+    let (pairs, last) = from.as_chunks::<2>();
+    to.iter_mut().zip(pairs).for_each(|(y, [x, _])| *y = *x);
+    if let ([x], Some(y)) = (last, to.get_mut(pairs.len())) {
+        *y = *x;
     }
 }
 

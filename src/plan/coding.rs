@@ -2,23 +2,22 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use super::share::Weights;
 use super::split::Split;
 use super::{CodedLayer, Share};
 use crate::code::{Decoder, Place, Recipe};
 use crate::maths::Tensor;
 use crate::maths::mix::mix;
+use crate::model::Weights;
 
 impl CodedLayer {
     /// What the holder of a share must hold. Where weights are coded, each cell is the mixture of cells of
     /// sources that the code says.
     pub fn encode(&self, share: usize) -> Share {
         let weights = match (&self.split, self.code.plain(share)) {
-            (Split::Spatial(_), _) => self.layer.weights.clone().into(),
+            (Split::Spatial(_), _) => self.layer.weights.clone(),
             (Split::Output, Some(source)) => self.plain(source),
-            (Split::Output, None) => Arc::new(self.mixed(share)).into(),
+            (Split::Output, None) => self.mixed(share).into(),
         };
         Share::Rows { op: self.share_op(share), weights }
     }
@@ -28,9 +27,9 @@ impl CodedLayer {
         let (q, depth) = (self.rows_per_source(), self.op().depth);
         match self.rows(source * q, q) {
             Cow::Borrowed(_) => {
-                Weights::part(&self.layer.weights, source * q * depth..(source + 1) * q * depth)
+                self.layer.weights.part(source * q * depth..(source + 1) * q * depth)
             }
-            Cow::Owned(padded) => Arc::new(padded).into(),
+            Cow::Owned(padded) => padded.into(),
         }
     }
 

@@ -1,14 +1,13 @@
 //! What devices hold: a block of coded rows of one layer, or a run of layers.
 
-use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use ndarray::IxDyn;
 
 use crate::maths::Tensor;
-use crate::model::Segment;
 use crate::model::linear::LinearOp;
 use crate::model::lowered::Inputs;
+use crate::model::{Segment, Weights};
 use crate::units::{Bytes, Flops};
 
 /// What a device holds for one stage.
@@ -25,47 +24,8 @@ pub enum Share {
         op: Arc<LinearOp>,
         rows: usize,
         /// The weights it would rest on together with others: the layer's own, where its input is coded.
-        common: Option<Arc<Vec<f32>>>,
+        common: Option<Weights>,
     },
-}
-
-/// Rows of weights: a block of them, or a part of the layer's own, which is not copied.
-#[derive(Clone, Debug)]
-pub struct Weights {
-    block: Arc<Vec<f32>>,
-    /// All of it, if none.
-    part: Option<Range<usize>>,
-}
-
-impl Weights {
-    /// # Panics
-    /// If the part is not within the block.
-    pub(super) fn part(block: &Arc<Vec<f32>>, part: Range<usize>) -> Self {
-        assert!(part.start <= part.end && part.end <= block.len(), "a part of the block");
-        Self { block: block.clone(), part: Some(part) }
-    }
-
-    /// Tells the block from others, if this is all of it and nobody's part.
-    fn block(&self) -> Option<*const Vec<f32>> {
-        self.part.is_none().then_some(Arc::as_ptr(&self.block))
-    }
-}
-
-impl From<Arc<Vec<f32>>> for Weights {
-    fn from(block: Arc<Vec<f32>>) -> Self {
-        Self { block, part: None }
-    }
-}
-
-impl Deref for Weights {
-    type Target = [f32];
-
-    fn deref(&self) -> &[f32] {
-        match &self.part {
-            Some(part) => &self.block[part.clone()],
-            None => &self.block,
-        }
-    }
 }
 
 impl Share {
@@ -132,7 +92,7 @@ impl Share {
     fn is_of_the_weights_of(&self, other: &Self) -> bool {
         let weights = |share: &'_ Self| match share {
             Self::Rows { weights, .. } => weights.block(),
-            Self::Outline { common, .. } => common.as_ref().map(Arc::as_ptr),
+            Self::Outline { common, .. } => common.as_ref().and_then(Weights::block),
             Self::Segment(_) => None,
         };
         weights(self).is_some() && weights(self) == weights(other)
@@ -154,7 +114,7 @@ impl Share {
         let Self::Outline { op: others, rows: other_rows, common: other_common } = other else {
             return false;
         };
-        let weights = |common: &Option<Arc<Vec<f32>>>| common.as_ref().map(Arc::as_ptr);
+        let weights = |common: &Option<Weights>| common.as_ref().and_then(Weights::block);
         op == others && rows == other_rows && weights(common) == weights(other_common)
     }
 

@@ -1,0 +1,309 @@
+//! A convolution of 3 × 3 kernels with fewer multiplications: Winograd's F(2×2, 3×3) (Lavin and Gray, *Fast
+//! algorithms for convolutional neural networks*, CVPR 2016, section 4.1).
+//!
+//! Two by two output positions look at a tile of four by four inputs d. With a kernel g they are
+//! `Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A`: 16 multiplications, where the definition has 36. The 16 products of all
+//! channels, rows and tiles are 16 matrix products; what is done before and after them is sums alone.
+
+use std::array::from_fn;
+
+use super::lines::product_of_lines;
+use super::room::with_room;
+use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
+
+/// Places in a tile.
+pub const PLACES: usize = 16;
+
+/// Where the tiles of a map lie: what all of them have at one place is a line, as in
+/// [`product_of_lines`].
+#[derive(Clone, Debug)]
+pub struct Tiles {
+    /// Where the line of each place begins in its channel's map, the places of a tile row by row.
+    pub starts: [usize; PLACES],
+    /// From one channel's map to the next one's.
+    pub map: usize,
+    /// Tiles below each other, and beside each other.
+    pub count: [usize; 2],
+    /// From one tile to the one below it: what a line shows beyond `count` is no tile.
+    pub line: usize,
+}
+
+/// `G g Gᵀ` of each kernel: (rows · channels, 3, 3) becomes (16, rows · channels).
+pub fn transformed(kernels: &[f32]) -> Vec<f32> {
+    let count = kernels.len() / 9;
+    let mut to = vec![0.0; PLACES * count];
+    for (at, g) in kernels.chunks_exact(9).enumerate() {
+        let down: [[f32; 4]; 3] = from_fn(|j| stretched([g[j], g[3 + j], g[6 + j]]));
+        for i in 0..4 {
+            for (j, u) in stretched([down[0][i], down[1][i], down[2][i]]).into_iter().enumerate() {
+                to[(4 * i + j) * count + at] = u;
+            }
+        }
+    }
+    to
+}
+
+/// G.
+fn stretched([a, b, c]: [f32; 3]) -> [f32; 4] {
+    let (ends, middle) = ((a + c) * 0.5, b * 0.5);
+    [a, ends + middle, ends - middle, c]
+}
+
+/// The convolution of so many channels of `x`, which lie as `tiles` says, with `transformed` kernels of
+/// (rows, channels), into the maps `out` of (rows, height, width), while it is `wanted`; `None` if it was
+/// not any more.
+///
+/// The bits of a row are those of its kernels and `x` alone.
+///
+/// # Panics
+/// If a slice does not have the length its shape says, or there is nothing to compute.
+pub fn convolve(
+    kernels: &[f32],
+    x: &[f32],
+    channels: usize,
+    tiles: &Tiles,
+    out: &mut [f32],
+    [height, width]: [usize; 2],
+    wanted: &dyn Fn() -> bool,
+) -> Option<()> {
+    let rows = kernels.len() / (PLACES * channels);
+    assert_eq!(out.len(), rows * height * width, "out is (rows, height, width)");
+    let most = (AT_ONCE / (PLACES * channels * tiles.line)).clamp(1, tiles.count[0]);
+    // Bands are dealt out evenly: a narrow one would cost as much time as a wide one.
+    let bands = tiles.count[0].div_ceil(most);
+    (0..bands).try_for_each(|band| {
+        let [first, end] = [band, band + 1].map(|band| band * tiles.count[0] / bands);
+        let columns = (end - first - 1) * tiles.line + tiles.count[1];
+        let x = &x[first * tiles.line..];
+        with_room((PLACES * (channels + rows) + 4) * columns, |room| {
+            let (seen, room) = room.split_at_mut(PLACES * channels * columns);
+            let (products, sums) = room.split_at_mut(PLACES * rows * columns);
+            wanted().then(|| Arch::new().dispatch(See { x, channels, tiles, columns, seen }))?;
+            multiply(kernels, seen, products, [rows, channels, columns], wanted)?;
+            for (row, out) in out.chunks_exact_mut(height * width).enumerate() {
+                let products = from_fn(|at| &products[(at * rows + row) * columns..][..columns]);
+                let out = &mut out[2 * first * width..height.min(2 * end) * width];
+                Arch::new().dispatch(Give { products, sums, tiles, out, width });
+            }
+            Some(())
+        })
+    })
+}
+
+/// The 16 products of (rows, channels) and (channels, columns).
+fn multiply(
+    kernels: &[f32],
+    seen: &[f32],
+    products: &mut [f32],
+    [rows, channels, columns]: [usize; 3],
+    wanted: &dyn Fn() -> bool,
+) -> Option<()> {
+    let starts: Vec<usize> = (0..channels).map(|channel| channel * columns).collect();
+    let places = kernels.chunks_exact(rows * channels).zip(seen.chunks_exact(channels * columns));
+    let mut places = places.zip(products.chunks_exact_mut(rows * columns));
+    places.try_for_each(|((kernels, seen), products)| {
+        product_of_lines(kernels, seen, &starts, products, [rows, columns], wanted)
+    })
+}
+
+/// `Bᵀ d B` of the tiles in so many columns: (16, channels, columns).
+struct See<'x> {
+    x: &'x [f32],
+    channels: usize,
+    tiles: &'x Tiles,
+    columns: usize,
+    seen: &'x mut [f32],
+}
+
+impl WithSimd for See<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { x, channels, tiles, columns, seen } = self;
+        for channel in 0..channels {
+            let line = |at: usize| &x[channel * tiles.map + tiles.starts[at]..][..columns];
+            for j in 0..4 {
+                // What is seen across a tile is a sum or a difference of two of its columns.
+                let [plus, other] = [[0, 2], [1, 2], [2, 1], [1, 3]][j];
+                let rows = [0, 1, 2, 3].map(|i| [line(4 * i + plus), line(4 * i + other)]);
+                let to = [0, 1, 2, 3].map(|i| ((4 * i + j) * channels + channel) * columns);
+                let to = seen.get_disjoint_mut(to.map(|at| at..at + columns));
+                let to = to.expect("they lie apart");
+                match j {
+                    1 => across(simd, rows, |x, y| simd.add_f32s(x, y), to),
+                    _ => across(simd, rows, |x, y| simd.sub_f32s(x, y), to),
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn across<S: Simd>(
+    simd: S,
+    rows: [[&[f32]; 2]; 4],
+    both: impl Fn(S::f32s, S::f32s) -> S::f32s,
+    to: [&mut [f32]; 4],
+) {
+    let [p, q, r, s] = to;
+    let [(p, p_end), (q, q_end), (r, r_end), (s, s_end)] =
+        [split_mut(simd, p), split_mut(simd, q), split_mut(simd, r), split_mut(simd, s)];
+    let lines =
+        rows.map(|[x, y]| [&S::as_simd_f32s(x).0[..p.len()], &S::as_simd_f32s(y).0[..p.len()]]);
+    let [a, b, c, d] = lines;
+    for (at, (((p, q), r), s)) in p.iter_mut().zip(q).zip(r).zip(s).enumerate() {
+        let (w, x) = (both(a[0][at], a[1][at]), both(b[0][at], b[1][at]));
+        let (y, z) = (both(c[0][at], c[1][at]), both(d[0][at], d[1][at]));
+        *p = simd.sub_f32s(w, y);
+        *q = simd.add_f32s(x, y);
+        *r = simd.sub_f32s(y, x);
+        *s = simd.sub_f32s(x, z);
+    }
+    if !p_end.is_empty() {
+        let ends = rows.map(|[x, y]| [S::as_simd_f32s(x).1, S::as_simd_f32s(y).1]);
+        let end = |i: usize| {
+            let [x, y]: [&[f32]; 2] = ends[i];
+            both(simd.partial_load_f32s(x), simd.partial_load_f32s(y))
+        };
+        let (w, x, y, z) = (end(0), end(1), end(2), end(3));
+        simd.partial_store_f32s(p_end, simd.sub_f32s(w, y));
+        simd.partial_store_f32s(q_end, simd.add_f32s(x, y));
+        simd.partial_store_f32s(r_end, simd.sub_f32s(y, x));
+        simd.partial_store_f32s(s_end, simd.sub_f32s(x, z));
+    }
+}
+
+#[inline(always)]
+fn split_mut<S: Simd>(_: S, line: &mut [f32]) -> (&mut [S::f32s], &mut [f32]) {
+    S::as_mut_simd_f32s(line)
+}
+
+/// `Aᵀ m A`: what the tiles give at each of their four output positions, put in its places.
+struct Give<'x> {
+    products: [&'x [f32]; PLACES],
+    sums: &'x mut [f32],
+    tiles: &'x Tiles,
+    out: &'x mut [f32],
+    width: usize,
+}
+
+impl NullaryFnOnce for Give<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let columns = self.products[0].len();
+        gather(self.products, self.sums);
+        weave(self.sums, columns, self.tiles, self.out, self.width);
+    }
+}
+
+#[inline(always)]
+fn gather(m: [&[f32]; PLACES], sums: &mut [f32]) {
+    let columns = m[0].len();
+    let (top, bottom) = sums[..4 * columns].split_at_mut(2 * columns);
+    let ((a, b), (c, d)) = (top.split_at_mut(columns), bottom.split_at_mut(columns));
+    for at in 0..columns {
+        let row = |i: usize| {
+            let [p, q, r, s] = [m[4 * i][at], m[4 * i + 1][at], m[4 * i + 2][at], m[4 * i + 3][at]];
+            [p + q + r, q - r - s]
+        };
+        let [w, x, y, z] = [row(0), row(1), row(2), row(3)];
+        a[at] = w[0] + x[0] + y[0];
+        b[at] = w[1] + x[1] + y[1];
+        c[at] = x[0] - y[0] - z[0];
+        d[at] = x[1] - y[1] - z[1];
+    }
+}
+
+/// Puts what tiles gave in its places: lines of a map, of which the last, and the last place in each, may
+/// not be wanted.
+#[inline(always)]
+fn weave(sums: &[f32], columns: usize, tiles: &Tiles, out: &mut [f32], width: usize) {
+    for (line, to) in out.chunks_exact_mut(width).enumerate() {
+        let from = &sums[line % 2 * 2 * columns + line / 2 * tiles.line..];
+        let (left, right) = (&from[..tiles.count[1]], &from[columns..][..tiles.count[1]]);
+        let (pairs, rest) = to.as_chunks_mut::<2>();
+        for ((to, left), right) in pairs.iter_mut().zip(left).zip(right) {
+            *to = [*left, *right];
+        }
+        if let ([to], Some(last)) = (rest, left.last()) {
+            *to = *last;
+        }
+    }
+}
+
+/// So many numbers are seen at a time: they stay in the caches while they are multiplied.
+const AT_ONCE: usize = 1 << 19;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::maths::numbers;
+    use proptest::prelude::*;
+
+    /// Maps of so many lines and places, each dealt out to four parts: even and odd lines, even and odd
+    /// places.
+    fn dealt(x: &[f32], [lines, places]: [usize; 2]) -> (Vec<f32>, Tiles) {
+        let [down, across] = [lines, places].map(|size| size.div_ceil(2));
+        let part = down * across;
+        let mut laid = vec![0.0; x.len() / (lines * places) * 4 * part];
+        let place = |i: usize, j: usize| (i % 2 * 2 + j % 2) * part + i / 2 * across + j / 2;
+        for (map, laid) in x.chunks(lines * places).zip(laid.chunks_mut(4 * part)) {
+            for (at, x) in map.iter().enumerate() {
+                laid[place(at / places, at % places)] = *x;
+            }
+        }
+        let starts = from_fn(|at| place(at / 4, at % 4));
+        let count = [down - 1, across - 1];
+        (laid, Tiles { starts, map: 4 * part, count, line: across })
+    }
+
+    /// The convolution of maps of (channels, height + 2, width + 2).
+    fn convolved(kernels: &[f32], x: &[f32], channels: usize, size: [usize; 2]) -> Vec<f32> {
+        let rows = kernels.len() / channels / 9;
+        let (laid, tiles) = dealt(x, size.map(|size| size + 2));
+        let mut out = vec![f32::NAN; rows * size[0] * size[1]];
+        let kernels = transformed(kernels);
+        convolve(&kernels, &laid, channels, &tiles, &mut out, size, &|| true).expect("wanted");
+        out
+    }
+
+    #[test]
+    fn what_is_not_wanted_is_not_computed() {
+        let (laid, tiles) = dealt(&numbers(16, 1), [4, 4]);
+        let kernels = transformed(&numbers(9, 2));
+        let mut out = [0.0; 4];
+        assert_eq!(convolve(&kernels, &laid, 1, &tiles, &mut out, [2, 2], &|| false), None);
+        assert_eq!(out, [0.0; 4]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn it_is_the_convolution_and_rows_are_independent_bit_for_bit(
+            rows in 1usize..20, channels in 1usize..40, height in 1usize..30, width in 1usize..30,
+            some in 1usize..20,
+        ) {
+            let (w, map) = (numbers(rows * channels * 9, 1), (height + 2) * (width + 2));
+            let x = numbers(channels * map, 2);
+            let out = convolved(&w, &x, channels, [height, width]);
+            for (at, y) in out.iter().enumerate() {
+                let (row, i, j) = (at / width / height, at / width % height, at % width);
+                let terms = |term: &dyn Fn(f64) -> f64| -> f64 {
+                    (0..channels * 9).map(|d| {
+                        let (channel, k1, k2) = (d / 9, d % 9 / 3, d % 3);
+                        let x = x[channel * map + (i + k1) * (width + 2) + j + k2];
+                        term(f64::from(w[row * channels * 9 + d]) * f64::from(x))
+                    }).sum()
+                };
+                let (want, size) = (terms(&|term| term), channels as f64 * 9.0);
+                prop_assert!((f64::from(*y) - want).abs() <= 1e-6 * size, "{y} against {want}");
+            }
+            let some = some.min(rows);
+            let of_some = convolved(&w[(rows - some) * channels * 9..], &x, channels, [height, width]);
+            prop_assert_eq!(&of_some[..], &out[(rows - some) * height * width..]);
+        }
+    }
+}

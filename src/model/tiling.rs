@@ -1,0 +1,193 @@
+//! Which convolutions are computed in tiles, by Winograd's algorithm, and how their input is laid out.
+
+use super::linear::{LinearOp, Lowering, Patches};
+use super::lowered::Inputs;
+use super::shifts::Shifts;
+use crate::maths::winograd::{self, PLACES, Tiles};
+
+/// A convolution of 3 × 3 kernels at every place of its map. A tile, of four by four places, is what a kernel
+/// of that size and stride two looks at.
+#[derive(Debug)]
+pub(super) struct Tiling {
+    pub(super) shifts: Shifts,
+    tiles: Tiles,
+    groups: usize,
+    /// Of a group.
+    channels: usize,
+    images: usize,
+    output: [usize; 2],
+}
+
+impl Tiling {
+    /// For weights of so many rows in each group; `None` where it would not pay.
+    pub(super) fn of(op: &LinearOp, rows: usize) -> Option<Self> {
+        let Lowering::Patches(patches) = &op.lowering else { return None };
+        let Patches { kernel, stride, dilation, output, .. } = patches;
+        let channels = patches.channels / op.groups.max(1);
+        let is_dense = (stride, dilation) == (&[1; 3], &[1; 3]) && output[0] == 1;
+        if *kernel != [1, 3, 3] || !is_dense || channels < LEAST_CHANNELS || rows < LEAST_ROWS {
+            return None;
+        }
+        let count = [1, 2].map(|axis| output[axis].div_ceil(2));
+        let [down, across] = count;
+        let of_tiles = Patches {
+            kernel: [1, 4, 4],
+            stride: [1, 2, 2],
+            output: [1, down, across],
+            ..patches.clone()
+        };
+        let shifts = Shifts::of(&of_tiles).filter(|_| down * across >= LEAST_TILES)?;
+        let starts: [usize; PLACES] = shifts.starts(1).try_into().ok()?;
+        let tiles = Tiles { starts, map: shifts.map(), count, line: shifts.line() };
+        let (groups, images) = (op.groups, patches.batch);
+        Some(Self { shifts, tiles, groups, channels, images, output: [output[1], output[2]] })
+    }
+
+    /// (groups, rows, images, height, width), while it is `wanted`; `None` if it was not any more.
+    pub(super) fn convolve(
+        &self,
+        kernels: &[f32],
+        inputs: &Inputs,
+        wanted: &dyn Fn() -> bool,
+    ) -> Option<Vec<f32>> {
+        let laid = wanted().then(|| inputs.tiled(self))?;
+        let rows = kernels.len() / (self.groups * PLACES * self.channels);
+        let map: usize = self.output.iter().product();
+        let mut out = vec![0.0; self.groups * rows * self.images * map];
+        let kernels = kernels.chunks_exact(PLACES * rows * self.channels);
+        let parts = kernels.zip(out.chunks_exact_mut(rows * self.images * map)).enumerate();
+        for (group, (kernels, out)) in parts {
+            let convolve = |image: usize, out: &mut [f32]| {
+                let first = (image * self.groups + group) * self.channels * self.tiles.map;
+                let x = &laid[first..];
+                winograd::convolve(kernels, x, self.channels, &self.tiles, out, self.output, wanted)
+            };
+            if self.images == 1 {
+                convolve(0, out)?;
+                continue;
+            }
+            let mut maps = vec![0.0; rows * map];
+            for image in 0..self.images {
+                convolve(image, &mut maps)?;
+                let to = out.chunks_exact_mut(map).skip(image).step_by(self.images);
+                to.zip(maps.chunks_exact(map)).for_each(|(to, map)| to.copy_from_slice(map));
+            }
+        }
+        Some(out)
+    }
+}
+
+/// With fewer, sums before and after the products cost what those save.
+const LEAST_CHANNELS: usize = 32;
+const LEAST_ROWS: usize = 8;
+
+/// With fewer, reading the kernels takes longer than multiplying with them, and there are 16 / 9 of them.
+const LEAST_TILES: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ndarray::{Dimension, IxDyn};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::maths::Tensor;
+    use crate::maths::chance::Seed;
+    use crate::maths::product::product;
+    use crate::model::Weights;
+    use crate::model::linear::Raising;
+    use crate::model::probe::Probe;
+    use crate::model::witness::Witness;
+
+    /// So many images of maps of so many lines and places, with so many channels in each group.
+    fn conv(
+        images: usize,
+        groups: usize,
+        channels: usize,
+        rows: usize,
+        [h, w]: [usize; 2],
+    ) -> LinearOp {
+        let patches = Patches {
+            batch: images,
+            channels: groups * channels,
+            input: [1, h, w],
+            kernel: [1, 3, 3],
+            stride: [1; 3],
+            dilation: [1; 3],
+            pad: [0, 1, 1],
+            output: [1, h, w],
+        };
+        let dims = vec![groups, rows, images * h * w];
+        LinearOp {
+            input: vec![images, groups * channels, h, w],
+            groups,
+            rows,
+            depth: 9 * channels,
+            columns: images * h * w,
+            lowering: Lowering::Patches(patches),
+            raising: Raising { axes: vec![0, 1, 2], shape: dims.clone(), dims },
+        }
+    }
+
+    fn weights(op: &LinearOp, size: f32) -> Weights {
+        let number = |i: usize| size * ((i * 31 + 7) % 101) as f32 - 50.0 * size;
+        (0..op.groups * op.rows * op.depth).map(number).collect::<Vec<_>>().into()
+    }
+
+    /// The layer as a product with gathered patches.
+    fn by_patches(op: &LinearOp, weights: &[f32], x: &Tensor) -> Vec<f32> {
+        let patches = op.lower(x);
+        let mut out = vec![f32::NAN; op.groups * op.rows * op.columns];
+        let parts = weights.chunks(op.rows * op.depth).zip(patches.chunks(op.depth * op.columns));
+        for ((weights, patches), out) in parts.zip(out.chunks_mut(op.rows * op.columns)) {
+            product(weights, patches, out, op.rows, op.depth, op.columns);
+        }
+        out
+    }
+
+    #[test]
+    fn a_sum_of_places_that_overflows_is_not_taken_for_an_answer() {
+        let op = conv(1, 1, 32, 8, [12, 12]);
+        let x = Tensor::from_elem(IxDyn(&op.input), 2e38);
+        let weights = weights(&op, 1e-8);
+        assert!(Tiling::of(&op, op.rows).is_some());
+        assert_eq!(op.apply(&weights, &x), by_patches(&op, &weights, &x));
+    }
+
+    #[test]
+    fn weights_next_to_nothing_are_multiplied_as_they_are() {
+        let op = conv(1, 1, 32, 8, [12, 12]);
+        let x = Tensor::from_elem(IxDyn(&op.input), 1.0);
+        let weights = weights(&op, 1e-40);
+        assert_eq!(op.apply(&weights, &x), by_patches(&op, &weights, &x));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn tiles_give_what_patches_give_within_what_a_check_allows(
+            images in 1usize..3, groups in 1usize..3, channels in 32usize..50, rows in 8usize..12,
+            size in [11usize..20, 11usize..20], background in 0usize..100,
+        ) {
+            let op = conv(images, groups, channels, rows, size);
+            let x = Tensor::from_shape_fn(IxDyn(&op.input), |at| {
+                // An even background, as images have, and something on it.
+                let at = at.slice().iter().fold(7, |sum, i| sum * 31 + i);
+                if at % 100 < background { 0.7 } else { (at % 97) as f32 / 50.0 - 1.0 }
+            });
+            let weights = weights(&op, 0.01);
+            let tiling = Tiling::of(&op, rows).expect("it pays");
+            let kernels = weights.transformed(groups).expect("they are large enough");
+            let out = tiling.convolve(kernels, &vec![x.clone()].into(), &|| true).expect("wanted");
+            prop_assert_eq!(&out, &op.apply(&weights, &x));
+            for (y, want) in out.iter().zip(by_patches(&op, &weights, &x)) {
+                prop_assert!((y - want).abs() <= 1e-6 * (channels * 9) as f32, "{y} against {want}");
+            }
+            let probe = Arc::new(Probe::new(Arc::new(op), rows, Seed(1), &[]));
+            let witness = Witness::new(probe, &weights);
+            let off = witness.off_by(&witness.sketch(&x), &out).expect("numbers");
+            prop_assert!(off < 0.6, "off by {off} of what is allowed");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Rows of a layer's weights: where they lie, and what is made of them to multiply faster.
+
+use std::ops::{Deref, Range};
+use std::sync::{Arc, OnceLock};
+
+use crate::maths::winograd;
+
+/// Rows of weights: a block of them, or a part of a block, which is not copied. Cloning copies pointers.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    block: Arc<Vec<f32>>,
+    /// All of it, if none.
+    part: Option<Range<usize>>,
+    /// None inside if digits would be lost.
+    transformed: Arc<OnceLock<Option<Vec<f32>>>>,
+}
+
+impl From<Vec<f32>> for Weights {
+    fn from(block: Vec<f32>) -> Self {
+        Self { block: Arc::new(block), part: None, transformed: Arc::default() }
+    }
+}
+
+impl Deref for Weights {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match &self.part {
+            Some(part) => &self.block[part.clone()],
+            None => &self.block,
+        }
+    }
+}
+
+impl PartialEq for Weights {
+    fn eq(&self, other: &Self) -> bool {
+        self[..] == other[..]
+    }
+}
+
+impl Weights {
+    /// A part of a block, given as all of it.
+    ///
+    /// # Panics
+    /// If the part is not within the block.
+    pub fn part(&self, part: Range<usize>) -> Self {
+        assert!(self.part.is_none(), "a block is given");
+        assert!(part.start <= part.end && part.end <= self.block.len(), "a part of the block");
+        Self { block: self.block.clone(), part: Some(part), transformed: Arc::default() }
+    }
+
+    /// Tells the block from others, if this is all of it and nobody's part.
+    pub fn block(&self) -> Option<*const Vec<f32>> {
+        self.part.is_none().then_some(Arc::as_ptr(&self.block))
+    }
+
+    /// Kernels of (groups, rows · channels, 3, 3) as [`winograd::convolve`] multiplies with them, one group
+    /// after the other: made when they are first asked for.
+    pub(super) fn transformed(&self, groups: usize) -> Option<&[f32]> {
+        let transformed = self.transformed.get_or_init(|| {
+            // Halves of what is next to nothing are not what they should be.
+            let is_fit = self.iter().all(|w| *w == 0.0 || w.abs() > LEAST);
+            let group = (self.len() / groups.max(1)).max(1);
+            is_fit.then(|| self.chunks(group).flat_map(winograd::transformed).collect())
+        });
+        transformed.as_deref()
+    }
+}
+
+/// Far above the smallest normal number.
+const LEAST: f32 = 1e-30;
