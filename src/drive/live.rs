@@ -4,17 +4,19 @@
 //! misfortune, and a crash drops the host and what it held.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::Setup;
 use super::helm::{Command, Leave, Rudder, obey};
-use super::pool::{Pool, Urgency};
+use super::pool::{Pool, Urgency, Weight};
 use super::run::{Coming, Finished, Life, Pace, Run, Watch};
 use crate::fault::{Cost, Way};
 use crate::node::{Job, NodeId, Output};
-use crate::plan::Trigger;
+use crate::plan::{Plan, Trigger};
 use crate::units::{Bytes, DeviceId, Flops, Span, Time};
 
 /// Runs in real time.
@@ -29,13 +31,9 @@ pub(super) fn live(setup: &Setup, rudder: Option<Rudder>, watch: Watch<'_>) -> a
     actix::System::with_tokio_rt(runtime).block_on(async {
         let (finished, mut results) = unbounded_channel();
         let clock = Stopwatch::start();
-        let mut run = Run::start(
-            setup,
-            Real { pool: Pool::default(), finished },
-            true,
-            rudder.is_some(),
-            watch,
-        );
+        let pool = Rc::new(Pool::new());
+        let pace = Real { pool: pool.clone(), plan: setup.plan.clone(), finished };
+        let mut run = Run::start(setup, pace, true, rudder.is_some(), watch);
         let mut commands = rudder.map(|Rudder(commands)| commands);
         while !run.is_over() {
             let now = clock.now();
@@ -44,6 +42,7 @@ pub(super) fn live(setup: &Setup, rudder: Option<Rudder>, watch: Watch<'_>) -> a
                     let (_, what) = run.pop().expect("it was due");
                     run.happen(now, what).await;
                 }
+                _ if commands.as_ref().is_none_or(UnboundedReceiver::is_empty) && pool.help() => {}
                 due => {
                     let wait = due.map_or(FOREVER, |due| Duration::from_nanos((due - now).0));
                     tokio::select! {
@@ -116,7 +115,8 @@ struct Ended {
 }
 
 struct Real {
-    pool: Pool,
+    pool: Rc<Pool>,
+    plan: Arc<Plan>,
     finished: UnboundedSender<Ended>,
 }
 
@@ -133,7 +133,7 @@ impl Pace for Real {
             return Some(Finished { at: now + took, output, took });
         }
         let finished = self.finished.clone();
-        self.pool.run(Urgency::of(&job), move || {
+        self.pool.run(Urgency::of(&job), Weight::of(&job, &self.plan), move || {
             let clock = Stopwatch::start();
             let output = run_or_break(job);
             let took = clock.now() - Time::ZERO;

@@ -1,110 +1,226 @@
 //! The threads that jobs run on in real time: of those that wait, the most urgent first.
 //!
-//! Where several devices share a processor, shares that may not be needed come last.
+//! The driver's own thread is one of them, as far as jobs are light: while it computes a share itself,
+//! nobody must wake it to hear that another one is done. Where several devices share a processor,
+//! shares that may not be needed come last.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::sync::{Arc, Mutex, PoisonError};
+mod line;
 
-use crate::node::Job;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::{hint, thread};
 
-/// The jobs that wait for a thread. Cloning copies a pointer.
-#[derive(Clone, Default)]
-pub(super) struct Pool(Arc<Mutex<Line>>);
+use line::Line;
+pub(super) use line::{Urgency, Weight};
+
+/// The jobs that wait for a thread. Its threads end with it.
+pub(super) struct Pool(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    /// A thread is called when there is something for it.
+    called: Condvar,
+    /// How often that happened.
+    calls: AtomicUsize,
+    threads: usize,
+}
 
 #[derive(Default)]
-struct Line {
-    waiting: BinaryHeap<Reverse<Waiting>>,
-    came: u64,
+struct State {
+    line: Line,
+    /// Threads at work, the driver's among them.
+    busy: usize,
+    /// Threads that wait awake.
+    lingering: usize,
+    is_over: bool,
 }
 
-struct Waiting {
-    urgency: Urgency,
-    /// Among equals the first comes first.
-    number: u64,
-    work: Box<dyn FnOnce() + Send>,
+impl Pool {
+    pub(super) fn new() -> Self {
+        Self::of(rayon::current_num_threads())
+    }
+
+    fn of(threads: usize) -> Self {
+        let (state, called, calls) = Default::default();
+        let pool = Self(Arc::new(Shared { state, called, calls, threads }));
+        for _ in 0..threads {
+            let shared = pool.0.clone();
+            thread::spawn(move || shared.work());
+        }
+        pool
+    }
+
+    /// Runs `work` on some thread, as soon as nothing more urgent waits.
+    pub(super) fn run(
+        &self,
+        urgency: Urgency,
+        weight: Weight,
+        work: impl FnOnce() + Send + 'static,
+    ) {
+        let mut state = self.0.state();
+        state.line.put(urgency, weight, Box::new(work));
+        self.0.call(&state);
+    }
+
+    /// Lets the driver do the next job itself, if it is light and a processor is free; says whether it did.
+    pub(super) fn help(&self) -> bool {
+        let mut state = self.0.state();
+        if state.busy >= self.0.threads || state.line.first() != Some(Weight::Light) {
+            return false;
+        }
+        let Some(work) = state.line.next() else { return false };
+        state.busy += 1;
+        drop(state);
+        work();
+        let mut state = self.0.state();
+        state.busy -= 1;
+        self.0.call(&state);
+        true
+    }
 }
 
-/// What the supervisor does holds up everybody; then come older requests, and of one request first the
-/// shares with low numbers, which in systematic codes are the plain ones.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Urgency {
-    Supervisor,
-    Share { request: usize, share: usize },
+impl Drop for Pool {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        // What still waits is for nobody any more.
+        (state.is_over, state.line) = (true, Line::default());
+        self.0.called.notify_all();
+    }
 }
 
-impl Urgency {
-    pub(super) fn of(job: &Job) -> Self {
-        match job {
-            Job::Share { ticket, .. } => {
-                Self::Share { request: ticket.round.request.0, share: ticket.share }
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there is something for one more thread. What is light is left to one less: the driver does
+    /// its part.
+    fn has_work(&self, state: &State) -> bool {
+        let driver = usize::from(!state.line.has_heavy());
+        let most = self.threads.saturating_sub(driver).max(1);
+        state.line.first().is_some() && state.busy < most
+    }
+
+    fn call(&self, state: &State) {
+        if self.has_work(state) {
+            self.calls.fetch_add(1, Ordering::Relaxed);
+            if state.lingering == 0 {
+                self.called.notify_one();
             }
-            Job::Encode { .. }
-            | Job::Decode { .. }
-            | Job::Mix { .. }
-            | Job::ReadOff { .. }
-            | Job::Local { .. } => Self::Supervisor,
+        }
+    }
+
+    /// Waits awake, for a while; says whether there is something to do. Between a request's rounds there is
+    /// too little time to sleep: who is woken may be put on a processor where another thread computes.
+    fn linger<'l>(&'l self, mut state: MutexGuard<'l, State>) -> (MutexGuard<'l, State>, bool) {
+        let calls = self.calls.load(Ordering::Relaxed);
+        state.lingering += 1;
+        drop(state);
+        let is_called = |_: &usize| {
+            (0..PAUSES).for_each(|_| hint::spin_loop());
+            thread::yield_now();
+            self.calls.load(Ordering::Relaxed) != calls
+        };
+        (0..LOOKS).find(is_called);
+        let mut state = self.state();
+        state.lingering -= 1;
+        let is_wanted = state.is_over || self.has_work(&state);
+        (state, is_wanted)
+    }
+
+    /// What a thread does all its life.
+    fn work(&self) {
+        let mut state = self.state();
+        while !state.is_over {
+            if !self.has_work(&state) {
+                state = match self.linger(state) {
+                    (state, true) => state,
+                    (state, false) => {
+                        self.called.wait(state).unwrap_or_else(PoisonError::into_inner)
+                    }
+                };
+                continue;
+            }
+            state.busy += 1;
+            while let Some(work) = state.line.next() {
+                drop(state);
+                work();
+                state = self.state();
+            }
+            state.busy -= 1;
         }
     }
 }
 
-impl Pool {
-    /// Runs `work` on some thread, as soon as nothing more urgent waits.
-    pub(super) fn run(&self, urgency: Urgency, work: impl FnOnce() + Send + 'static) {
-        let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = line.came;
-        line.came += 1;
-        line.waiting.push(Reverse(Waiting { urgency, number, work: Box::new(work) }));
-        drop(line);
-        // One call for each that waits; which of them it is for shows when there is a thread for it.
-        let pool = self.clone();
-        rayon::spawn(move || {
-            let next = pool.0.lock().unwrap_or_else(PoisonError::into_inner).waiting.pop();
-            if let Some(Reverse(next)) = next {
-                (next.work)();
-            }
-        });
-    }
-}
-
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Waiting {}
-
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Waiting {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.urgency, self.number).cmp(&(other.urgency, other.number))
-    }
-}
+/// A thread that has nothing to do looks so often whether that has changed, about every microsecond.
+const LOOKS: usize = 1000;
+const PAUSES: usize = 50;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc::channel;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::thread::ThreadId;
+
+    /// Keeps a thread of the pool until something is sent.
+    fn keep_one(pool: &Pool) -> Sender<()> {
+        let (go_on, wait) = channel();
+        let (here, began) = channel();
+        pool.run(Urgency::Supervisor, Weight::Heavy, move || {
+            here.send(()).expect("somebody listens");
+            wait.recv().expect("somebody says so");
+        });
+        began.recv().expect("it begins");
+        go_on
+    }
 
     #[test]
     fn of_those_that_wait_the_most_urgent_runs_first() {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
+        let pool = Pool::of(1);
         let share = |request, share| Urgency::Share { request, share };
         let came = [share(1, 0), share(0, 4), share(0, 1), Urgency::Supervisor, share(0, 1)];
         let (done, order) = channel();
-        pool.install(|| {
-            let line = Pool::default();
-            for (number, urgency) in came.into_iter().enumerate() {
-                let done = done.clone();
-                line.run(urgency, move || done.send(number).expect("somebody listens"));
-            }
-        });
+        let go_on = keep_one(&pool);
+        for (number, urgency) in came.into_iter().enumerate() {
+            let done = done.clone();
+            let work = move || done.send(number).expect("somebody listens");
+            pool.run(urgency, Weight::Heavy, work);
+        }
+        go_on.send(()).expect("it waits");
         assert_eq!(order.iter().take(came.len()).collect::<Vec<_>>(), [3, 2, 4, 1, 0]);
+    }
+
+    /// A job, and which thread did it.
+    fn job(pool: &Pool, weight: Weight) -> Receiver<ThreadId> {
+        let (done, by) = channel();
+        let work = move || done.send(thread::current().id()).expect("somebody listens");
+        pool.run(Urgency::Supervisor, weight, work);
+        by
+    }
+
+    #[test]
+    fn the_driver_does_what_is_light_if_a_processor_is_free() {
+        let pool = Pool::of(2);
+        let go_on = keep_one(&pool);
+        let by = job(&pool, Weight::Light);
+        assert!(pool.help());
+        assert_eq!(by.recv(), Ok(thread::current().id()));
+        assert!(!pool.help(), "nothing is left");
+        let spare = job(&pool, Weight::Spare);
+        assert!(!pool.help(), "it may not be needed");
+        let heavy = job(&pool, Weight::Heavy);
+        assert!(heavy.recv().is_ok_and(|by| by != thread::current().id()));
+        go_on.send(()).expect("it waits");
+        assert!(spare.recv().is_ok_and(|by| by != thread::current().id()));
+    }
+
+    #[test]
+    fn with_one_processor_the_driver_leaves_it_to_the_thread_that_has_it() {
+        let pool = Pool::of(1);
+        let go_on = keep_one(&pool);
+        let by = job(&pool, Weight::Light);
+        assert!(!pool.help());
+        go_on.send(()).expect("it waits");
+        assert!(by.recv().is_ok_and(|by| by != thread::current().id()));
     }
 }

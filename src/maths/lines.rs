@@ -303,7 +303,7 @@ const DEEP: usize = 256;
 const TALL: usize = 512;
 
 /// Multiplications in a twentieth of a millisecond; one more part may take as long.
-const AT_ONCE: usize = 2_500_000;
+const AT_ONCE: usize = 500_000;
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,127 @@
+//! The jobs that wait for a thread, and which of them comes first.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use crate::node::Job;
+use crate::plan::Plan;
+use crate::units::{Bytes, Flops};
+
+/// The jobs that wait for a thread.
+#[derive(Default)]
+pub(super) struct Line {
+    waiting: BinaryHeap<Reverse<Waiting>>,
+    /// How many of them are heavy.
+    heavy: usize,
+    came: u64,
+}
+
+struct Waiting {
+    urgency: Urgency,
+    /// Among equals the first comes first.
+    number: u64,
+    weight: Weight,
+    work: Work,
+}
+
+pub(super) type Work = Box<dyn FnOnce() + Send>;
+
+/// What the supervisor does holds up everybody; then come older requests, and of one request first the
+/// shares with low numbers, which in systematic codes are the plain ones.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in super::super) enum Urgency {
+    Supervisor,
+    Share { request: usize, share: usize },
+}
+
+/// Whether the driver may do a job: else it would be away from its events for too long, or do what its next
+/// event may show not to be needed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Weight {
+    Light,
+    Heavy,
+    Spare,
+}
+
+impl Urgency {
+    pub(in super::super) fn of(job: &Job) -> Self {
+        match job {
+            Job::Share { ticket, .. } => {
+                Self::Share { request: ticket.round.request.0, share: ticket.share }
+            }
+            Job::Encode { .. }
+            | Job::Decode { .. }
+            | Job::Mix { .. }
+            | Job::ReadOff { .. }
+            | Job::Local { .. } => Self::Supervisor,
+        }
+    }
+}
+
+impl Weight {
+    pub(in super::super) fn of(job: &Job, plan: &Plan) -> Self {
+        match job {
+            Job::Share { ticket, .. }
+                if ticket.share >= plan.stages[ticket.round.stage.0].code.sources() =>
+            {
+                Self::Spare
+            }
+            job if job.work() < LIGHT_WORK && job.traffic() < LIGHT_TRAFFIC => Self::Light,
+            Job::Encode { .. }
+            | Job::Share { .. }
+            | Job::Decode { .. }
+            | Job::Mix { .. }
+            | Job::ReadOff { .. }
+            | Job::Local { .. } => Self::Heavy,
+        }
+    }
+}
+
+/// A millisecond or two, on a core of our days.
+const LIGHT_WORK: Flops = Flops(150_000_000);
+const LIGHT_TRAFFIC: Bytes = Bytes(20_000_000);
+
+impl Line {
+    pub(super) fn put(&mut self, urgency: Urgency, weight: Weight, work: Work) {
+        let number = self.came;
+        self.came += 1;
+        self.heavy += usize::from(weight == Weight::Heavy);
+        self.waiting.push(Reverse(Waiting { urgency, number, weight, work }));
+    }
+
+    /// Takes the first out.
+    pub(super) fn next(&mut self) -> Option<Work> {
+        let Reverse(Waiting { weight, work, .. }) = self.waiting.pop()?;
+        self.heavy -= usize::from(weight == Weight::Heavy);
+        Some(work)
+    }
+
+    /// The weight of the first.
+    pub(super) fn first(&self) -> Option<Weight> {
+        self.waiting.peek().map(|Reverse(first)| first.weight)
+    }
+
+    pub(super) fn has_heavy(&self) -> bool {
+        self.heavy > 0
+    }
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Waiting {}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.urgency, self.number).cmp(&(other.urgency, other.number))
+    }
+}
