@@ -77,9 +77,9 @@ impl Weight {
     }
 }
 
-/// A millisecond or two, on a core of our days.
-const LIGHT_WORK: Flops = Flops(150_000_000);
-const LIGHT_TRAFFIC: Bytes = Bytes(20_000_000);
+/// Twenty milliseconds or so, on a core of our days. To wake another thread may take four.
+const LIGHT_WORK: Flops = Flops(2_500_000_000);
+const LIGHT_TRAFFIC: Bytes = Bytes(300_000_000);
 
 impl Line {
     pub(super) fn put(&mut self, urgency: Urgency, weight: Weight, work: Work) {
