@@ -6,6 +6,7 @@
 //! Nothing here knows codes or devices.
 
 pub mod cut;
+mod direct;
 mod guard;
 pub mod images;
 pub mod linear;

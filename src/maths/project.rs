@@ -3,7 +3,7 @@
 //!
 //! Sums run over a fixed number of lanes, so the bits do not depend on how wide the machine is.
 
-use pulp::Arch;
+use pulp::{Arch, NullaryFnOnce};
 
 /// `Σ direction · block`.
 ///
@@ -74,6 +74,27 @@ fn lanes<X: Copy>(a: &[f64], b: &[X], term: impl Fn(f64, X) -> f64) -> f64 {
 #[inline(always)]
 pub fn widely<R>(work: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(work)
+}
+
+/// Work too long to be inlined as a closure is: its `run` must say `#[inline(always)]`.
+pub trait Wide {
+    fn run(self);
+}
+
+/// Like [`widely`].
+pub fn run_widely(work: impl Wide) {
+    struct Inlined<W>(W);
+
+    impl<W: Wide> NullaryFnOnce for Inlined<W> {
+        type Output = ();
+
+        #[inline(always)]
+        fn call(self) {
+            self.0.run();
+        }
+    }
+
+    Arch::new().dispatch(Inlined(work));
 }
 
 #[cfg(test)]

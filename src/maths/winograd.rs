@@ -8,8 +8,9 @@
 use std::array::from_fn;
 
 use super::lines::product_of_lines;
+use super::project::{Wide, run_widely};
 use super::room::with_room;
-use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd};
 
 /// Places in a tile.
 pub const PLACES: usize = 16;
@@ -83,7 +84,7 @@ pub fn convolve(
             for (row, out) in out.chunks_exact_mut(height * width).enumerate() {
                 let products = from_fn(|at| &products[(at * rows + row) * columns..][..columns]);
                 let out = &mut out[2 * first * width..height.min(2 * end) * width];
-                Arch::new().dispatch(Give { products, sums, tiles, out, width });
+                run_widely(Give { products, sums, tiles, out, width });
             }
             Some(())
         })
@@ -188,11 +189,9 @@ struct Give<'x> {
     width: usize,
 }
 
-impl NullaryFnOnce for Give<'_> {
-    type Output = ();
-
+impl Wide for Give<'_> {
     #[inline(always)]
-    fn call(self) {
+    fn run(self) {
         let columns = self.products[0].len();
         gather(self.products, self.sums);
         weave(self.sums, columns, self.tiles, self.out, self.width);

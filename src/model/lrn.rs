@@ -8,7 +8,8 @@ use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 use tract_onnx::tract_hir::ops::expandable::inference_wrap;
 
-use crate::maths::project::widely;
+use crate::maths;
+use crate::maths::project::{Wide, run_widely};
 
 /// What the parser makes of a node.
 pub(super) fn lrn(
@@ -41,7 +42,7 @@ fn same<'p>(
 /// c, cut off at the first and the last (ONNX's `LRN`; Krizhevsky et al. 2012, §3.3). A `size` of 0 is
 /// refused before tract parses it.
 #[derive(Clone, Debug, PartialEq)]
-struct Lrn {
+pub(super) struct Lrn {
     alpha: f32,
     beta: f32,
     bias: f32,
@@ -51,7 +52,25 @@ struct Lrn {
 impl Eq for Lrn {}
 
 impl Lrn {
+    /// For images, (images, channels, places …).
+    pub(super) fn over(&self, x: &maths::Tensor) -> maths::Tensor {
+        let x = x.as_standard_layout();
+        let y = self.run(x.as_slice().expect("standard layout"), x.shape());
+        maths::Tensor::from_shape_vec(x.raw_dim(), y).expect("as many as before")
+    }
+
+    fn run(&self, x: &[f32], shape: &[usize]) -> Vec<f32> {
+        let plane: usize = shape[2..].iter().product();
+        let image = (shape[1] * plane).max(1);
+        let mut y = vec![0.0; x.len()];
+        for (x, y) in x.chunks_exact(image).zip(y.chunks_exact_mut(image)) {
+            run_widely(Image { lrn: self, x, y, plane });
+        }
+        y
+    }
+
     /// For one image, of planes of so many elements.
+    #[inline(always)]
     fn normalise(&self, x: &[f32], y: &mut [f32], plane: usize) {
         let channels = x.len() / plane;
         let mut sums = vec![0.0f32; plane];
@@ -83,6 +102,21 @@ impl Lrn {
     }
 }
 
+/// One image, for the wide registers of this machine.
+struct Image<'x> {
+    lrn: &'x Lrn,
+    x: &'x [f32],
+    y: &'x mut [f32],
+    plane: usize,
+}
+
+impl Wide for Image<'_> {
+    #[inline(always)]
+    fn run(self) {
+        self.lrn.normalise(self.x, self.y, self.plane);
+    }
+}
+
 impl Op for Lrn {
     fn name(&self) -> StaticName {
         "Lrn".into()
@@ -97,17 +131,9 @@ impl EvalOp for Lrn {
     fn eval(&self, _context: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
         let input = args_1!(inputs);
         let numbers = input.cast_to::<f32>()?.into_owned().into_plain_array::<f32>()?;
-        let (shape, x) = (numbers.shape().to_vec(), numbers.as_standard_layout());
-        let x = x.as_slice().context("standard layout")?;
-        let plane: usize = shape[2..].iter().product();
-        let image: usize = shape[1] * plane;
-        let mut y = vec![0.0f32; x.len()];
-        widely(|| {
-            for (x, y) in x.chunks_exact(image.max(1)).zip(y.chunks_exact_mut(image.max(1))) {
-                self.normalise(x, y, plane);
-            }
-        });
-        let y = Tensor::from_shape(&shape, &y)?;
+        let x = numbers.as_standard_layout();
+        let y = self.run(x.as_slice().context("standard layout")?, x.shape());
+        let y = Tensor::from_shape(x.shape(), &y)?;
         Ok(tvec!(y.cast_to_dt(input.datum_type())?.into_owned().into_tvalue()))
     }
 }

@@ -5,7 +5,7 @@ use tract_onnx::tract_core::ops::cnn::MaxPool;
 use tract_onnx::tract_core::ops::nn::DataFormat;
 use tract_onnx::tract_hir::internal::*;
 
-use crate::maths::project::widely;
+use crate::maths;
 
 /// Puts ours in place of tract's, where it is a plain one: `f32`, channels first, over two axes, without
 /// dilation, and no window in padding alone.
@@ -22,7 +22,7 @@ pub(super) fn replace(graph: &mut TypedModel) -> TractResult<()> {
 
 /// The larger of all that a window sees: ONNX's `MaxPool`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Pool {
+pub(super) struct Pool {
     /// Of the output.
     shape: TVec<usize>,
     lines: Window,
@@ -73,8 +73,23 @@ impl Pool {
         (lines.sees_something() && places.sees_something()).then_some(Self { shape, lines, places })
     }
 
-    /// Of one map.
-    fn run(&self, x: &[f32], y: &mut [f32]) {
+    /// Of all maps of `x`.
+    pub(super) fn over(&self, x: &maths::Tensor) -> maths::Tensor {
+        let x = x.as_standard_layout();
+        let y = self.run(x.as_slice().expect("standard layout"));
+        maths::Tensor::from_shape_vec(&self.shape[..], y).expect("the pool's own shape")
+    }
+
+    fn run(&self, x: &[f32]) -> Vec<f32> {
+        let mut y = vec![0.0; self.shape.iter().product()];
+        let Self { lines, places, .. } = self;
+        let maps = x.chunks_exact(lines.input * places.input);
+        let outputs = y.chunks_exact_mut(lines.output * places.output);
+        maps.zip(outputs).for_each(|(x, y)| self.run_map(x, y));
+        y
+    }
+
+    fn run_map(&self, x: &[f32], y: &mut [f32]) {
         let Self { lines, places, .. } = *self;
         let reach = (places.output - 1) * places.stride + places.kernel;
         // A line with its padding, below every number.
@@ -96,7 +111,6 @@ impl Pool {
 }
 
 /// Each becomes the larger of itself and the other.
-#[inline(always)]
 fn raise(most: &mut [f32], others: &[f32]) {
     most.iter_mut().zip(others).for_each(|(most, x)| *most = if *x > *most { *x } else { *most });
 }
@@ -117,14 +131,7 @@ impl EvalOp for Pool {
         let x = input.to_plain_array_view::<f32>()?;
         let x = x.as_standard_layout();
         let x = x.as_slice().context("standard layout")?;
-        let (from, to) =
-            (self.lines.input * self.places.input, self.lines.output * self.places.output);
-        let mut y = vec![0.0f32; self.shape.iter().product()];
-        widely(|| {
-            let maps = y.chunks_exact_mut(to).zip(x.chunks_exact(from));
-            maps.for_each(|(y, x)| self.run(x, y));
-        });
-        Ok(tvec!(Tensor::from_shape(&self.shape, &y)?.into_tvalue()))
+        Ok(tvec!(Tensor::from_shape(&self.shape, &self.run(x))?.into_tvalue()))
     }
 }
 
@@ -159,8 +166,7 @@ mod tests {
             prop_assume!(lines.sees_something() && places.sees_something());
             let shape = tvec![1, 1, lines.output, places.output];
             let x = &numbers[..lines.input * places.input];
-            let mut y = vec![f32::NAN; lines.output * places.output];
-            Pool { shape, lines, places }.run(x, &mut y);
+            let y = Pool { shape, lines, places }.run(x);
             for (at, y) in y.iter().enumerate() {
                 let (line, place) = (at / places.output, at % places.output);
                 let seen = lines.range(line).flat_map(|line| {

@@ -8,6 +8,7 @@ use tract_onnx::tract_core::ops::konst::Const;
 use tract_onnx::tract_core::ops::source::TypedSource;
 use tract_onnx::tract_hir::internal::*;
 
+use super::direct::Direct;
 use super::guard::guarded;
 use super::{Unusable, pool};
 use crate::maths;
@@ -27,6 +28,8 @@ pub struct Segment {
     pub result_shapes: Vec<Vec<usize>>,
     /// As it was cut out, until it is run.
     graph: Arc<TypedModel>,
+    /// If it needs no tract.
+    direct: Option<Arc<Direct>>,
     ready: Arc<OnceLock<Ready>>,
 }
 
@@ -101,6 +104,7 @@ impl Segment {
             weight_bytes: Bytes(weight_bytes),
             result_bytes: Bytes(result_bytes),
             result_shapes,
+            direct: Direct::of(&part).map(Arc::new),
             graph: Arc::new(part),
             ready: Arc::default(),
         })
@@ -127,6 +131,10 @@ impl Segment {
 
     /// The outputs for these inputs, in the order they were cut.
     pub fn run(&self, inputs: &[maths::Tensor]) -> Result<Vec<maths::Tensor>, Unusable> {
+        if let Some(direct) = &self.direct {
+            let failed = |why| Unusable(format!("\"{}\" failed: {why}", self.name));
+            return direct.run(inputs).map_err(failed);
+        }
         let ready = self.ready()?;
         let value = |x: &maths::Tensor| -> TractResult<TValue> {
             let plain = x.as_standard_layout();
