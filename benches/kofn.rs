@@ -14,11 +14,12 @@ use kofn::maths::chance::Seed;
 use kofn::maths::mix::mix;
 use kofn::maths::product::product;
 use kofn::maths::project::widely;
-use kofn::model::Network;
+use kofn::model::linear::{LinearOp, Lowering, Patches, Raising};
 use kofn::model::probe::Probe;
 use kofn::model::sketch::Sketch;
 use kofn::model::synthetic::Architecture;
 use kofn::model::witness::Witness;
+use kofn::model::{Network, Weights};
 use kofn::node::{Effects, Input, Node};
 use kofn::plan::{CodedLayer, Plan, Share};
 use kofn::screen::app::{App, Options};
@@ -121,6 +122,70 @@ fn convolutions(c: &mut Criterion) {
 }
 
 /// Against the memory: blocks that no cache holds together.
+/// A quarter of a 3 × 3 convolution of VGG-19 or ResNet-50, in tiles, and as a product with patches that are
+/// there already: (channels, rows, lines and places of the map).
+fn tiles(c: &mut Criterion) {
+    let mut group = c.benchmark_group("a share of a 3 × 3 convolution, 4 of 5");
+    for (channels, rows, size) in [(64, 16, 224), (256, 64, 56), (512, 128, 28), (256, 64, 14)] {
+        let patches = Patches {
+            batch: 1,
+            channels,
+            input: [1, size, size],
+            kernel: [1, 3, 3],
+            stride: [1; 3],
+            dilation: [1; 3],
+            pad: [0, 1, 1],
+            output: [1, size, size],
+        };
+        let (depth, columns) = (channels * 9, size * size);
+        let dims = vec![1, rows, columns];
+        let op = LinearOp {
+            input: vec![1, channels, size, size],
+            groups: 1,
+            rows,
+            depth,
+            columns,
+            lowering: Lowering::Patches(patches),
+            raising: Raising { axes: vec![0, 1, 2], shape: dims.clone(), dims },
+        };
+        let weights: Weights = vec![0.5; rows * depth].into();
+        let input = Tensor::from_elem(IxDyn(&op.input), 0.25);
+        group.throughput(Throughput::Elements(op.work(rows).0)).sample_size(20);
+        group.bench_function(format!("{channels} × {size} × {size} in tiles"), |b| {
+            b.iter(|| op.apply(black_box(&weights), black_box(&input)));
+        });
+        let (columns_of, mut out) = (vec![0.25; depth * columns], vec![0.0; rows * columns]);
+        group.bench_function(format!("{channels} × {size} × {size} as a product"), |b| {
+            b.iter(|| product(&weights, black_box(&columns_of), &mut out, rows, depth, columns));
+        });
+    }
+    group.finish();
+}
+
+/// Layers next to nothing, in real time on five boards: what a stage costs besides its arithmetic. Each has a
+/// local step behind it.
+fn stages(c: &mut Criterion) {
+    const LAYERS: usize = 50;
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("topologies/fleet-10000.ron");
+    let text = std::fs::read_to_string(&path).expect("a shipped topology");
+    let text = text
+        .replace("layers: 8, width: 20000", &format!("layers: {LAYERS}, width: 64"))
+        .replace("count: 10000,", "count: 5,")
+        .replace("Replication(n: 10000, k: 5000)", "Mds(n: 5, k: 4)")
+        .replace("numerics: Skip,", "");
+    let plan = Plan::parse(&path, text).unwrap_or_else(|problems| panic!("{problems}"));
+    let setup = Setup::new(Arc::new(plan), 20, Seed(1)).expect("the whole model runs");
+    let mut group = c.benchmark_group("stages of next to nothing");
+    group.throughput(Throughput::Elements(20 * LAYERS as u64)).sample_size(20);
+    group.bench_function("live", |b| {
+        b.iter(|| {
+            let watch = &mut |_| ControlFlow::Continue(());
+            setup.watched(Clock::Live, watch).expect("the run ends");
+        });
+    });
+    group.finish();
+}
+
 fn codes(c: &mut Criterion) {
     let blocks: Vec<Vec<f32>> =
         (0..4).map(|salt| (0..1 << 22).map(|i| (i + salt) as f32).collect()).collect();
@@ -324,5 +389,17 @@ fn fleet(devices: usize) -> Arc<Plan> {
     Arc::new(Plan::parse(&path, text).unwrap_or_else(|problems| panic!("{problems}")))
 }
 
-criterion_group!(benches, steps, dense, convolutions, codes, verify, runs, fleets, screen);
+criterion_group!(
+    benches,
+    steps,
+    stages,
+    dense,
+    convolutions,
+    tiles,
+    codes,
+    verify,
+    runs,
+    fleets,
+    screen
+);
 criterion_main!(benches);

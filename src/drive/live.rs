@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::Setup;
 use super::helm::{Command, Leave, Rudder, obey};
-use super::pool::{Pool, Urgency, Weight};
+use super::pool::{Begun, Pool, Urgency, Weight};
 use super::run::{Coming, Finished, Life, Pace, Run, Watch};
 use crate::fault::{Cost, Way};
 use crate::node::{Job, NodeId, Output};
@@ -32,7 +32,8 @@ pub(super) fn live(setup: &Setup, rudder: Option<Rudder>, watch: Watch<'_>) -> a
         let (finished, mut results) = unbounded_channel();
         let clock = Stopwatch::start();
         let pool = Rc::new(Pool::new());
-        let pace = Real { pool: pool.clone(), plan: setup.plan.clone(), finished };
+        let (plan, begun) = (setup.plan.clone(), Begun::default());
+        let pace = Real { pool: pool.clone(), plan, begun, finished };
         let mut run = Run::start(setup, pace, true, rudder.is_some(), watch);
         let mut commands = rudder.map(|Rudder(commands)| commands);
         while !run.is_over() {
@@ -117,6 +118,7 @@ struct Ended {
 struct Real {
     pool: Rc<Pool>,
     plan: Arc<Plan>,
+    begun: Begun,
     finished: UnboundedSender<Ended>,
 }
 
@@ -133,7 +135,8 @@ impl Pace for Real {
             return Some(Finished { at: now + took, output, took });
         }
         let finished = self.finished.clone();
-        self.pool.run(Urgency::of(&job), Weight::of(&job, &self.plan), move || {
+        let weight = Weight::of(&job, &mut self.begun, &self.plan);
+        self.pool.run(Urgency::of(&job), weight, move || {
             let clock = Stopwatch::start();
             let output = run_or_break(job);
             let took = clock.now() - Time::ZERO;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::{hint, thread};
 
 use line::Line;
-pub(super) use line::{Urgency, Weight};
+pub(super) use line::{Begun, Urgency, Weight};
 
 /// The jobs that wait for a thread. Its threads end with it.
 pub(super) struct Pool(Arc<Shared>);

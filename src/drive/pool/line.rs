@@ -1,10 +1,10 @@
 //! The jobs that wait for a thread, and which of them comes first.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
-use crate::node::Job;
-use crate::plan::Plan;
+use crate::node::{Job, RoundId};
+use crate::plan::{Plan, Verify, Wait};
 use crate::units::{Bytes, Flops};
 
 /// The jobs that wait for a thread.
@@ -59,13 +59,9 @@ impl Urgency {
 }
 
 impl Weight {
-    pub(in super::super) fn of(job: &Job, plan: &Plan) -> Self {
+    pub(in super::super) fn of(job: &Job, begun: &mut Begun, plan: &Plan) -> Self {
         match job {
-            Job::Share { ticket, .. }
-                if ticket.share >= plan.stages[ticket.round.stage.0].code.sources() =>
-            {
-                Self::Spare
-            }
+            Job::Share { ticket, .. } if begun.suffice(ticket.round, plan) => Self::Spare,
             job if job.work() < LIGHT_WORK && job.traffic() < LIGHT_TRAFFIC => Self::Light,
             Job::Encode { .. }
             | Job::Share { .. }
@@ -76,6 +72,29 @@ impl Weight {
         }
     }
 }
+
+/// How many shares of each of the last rounds have been begun.
+#[derive(Default)]
+pub(in super::super) struct Begun(BTreeMap<RoundId, usize>);
+
+impl Begun {
+    /// Counts one more; whether those before it may do.
+    fn suffice(&mut self, round: RoundId, plan: &Plan) -> bool {
+        let stage = &plan.stages[round.stage.0];
+        let waits = plan.policy.wait == Wait::Everyone || stage.verify == Verify::Surplus;
+        let enough = if waits { stage.code.shares() } else { stage.code.sources() };
+        let begun = self.0.entry(round).or_default();
+        *begun += 1;
+        let suffice = *begun > enough;
+        if self.0.len() > ROUNDS {
+            self.0.pop_first();
+        }
+        suffice
+    }
+}
+
+/// More than are ever on their way at once, nearly.
+const ROUNDS: usize = 256;
 
 /// Twenty milliseconds or so, on a core of our days. To wake another thread may take four.
 const LIGHT_WORK: Flops = Flops(2_500_000_000);
