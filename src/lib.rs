@@ -86,7 +86,8 @@
 //!    far lies are looked for is the policy's `verify`; what slips through is in the README.
 //! 8. Every accepted request ends exactly once: answered, or failed with a reason.
 //! 9. Exact codes agree with the whole model to rounding. With all plain shares in hand, the bits
-//!    are those of the undivided layer through the same kernels, if its weights are coded. An answer
+//!    are those of the undivided layer through the same kernels, if its weights are coded (a share of
+//!    few rows is not convolved in tiles, `model/tiling.rs`, and may be off in the last bit). An answer
 //!    that is worth less says what it is worth ([`event::Worth`]).
 //! 10. Serde appears only at the doors: topology, fault plan, event, report.
 //! 11. On one machine the same build, files and seed give the same trace, byte for byte.
