@@ -152,7 +152,7 @@ impl Shared {
     }
 }
 
-/// A thread that has nothing to do looks so often whether that has changed, about every microsecond.
+/// A thread that has nothing to do looks so often whether that has changed, so many pauses apart.
 const LOOKS: usize = 1000;
 const PAUSES: usize = 50;
 

@@ -1,5 +1,4 @@
-//! Room to compute in, kept by each thread: to fill fresh memory with zeros takes as long as to compute with
-//! it.
+//! Room to compute in, kept by each thread: fresh memory would be filled with zeros first.
 
 use std::cell::Cell;
 

@@ -7,10 +7,11 @@
 
 use std::array::from_fn;
 
+use pulp::{Arch, Simd, WithSimd};
+
 use super::lines::product_of_lines;
 use super::project::{Wide, run_widely};
 use super::room::with_room;
-use pulp::{Arch, Simd, WithSimd};
 
 /// Places in a tile.
 pub const PLACES: usize = 16;
@@ -148,8 +149,10 @@ fn across<S: Simd>(
     to: [&mut [f32]; 4],
 ) {
     let [p, q, r, s] = to;
-    let [(p, p_end), (q, q_end), (r, r_end), (s, s_end)] =
-        [split_mut(simd, p), split_mut(simd, q), split_mut(simd, r), split_mut(simd, s)];
+    let (p, p_end) = S::as_mut_simd_f32s(p);
+    let (q, q_end) = S::as_mut_simd_f32s(q);
+    let (r, r_end) = S::as_mut_simd_f32s(r);
+    let (s, s_end) = S::as_mut_simd_f32s(s);
     let lines =
         rows.map(|[x, y]| [&S::as_simd_f32s(x).0[..p.len()], &S::as_simd_f32s(y).0[..p.len()]]);
     let [a, b, c, d] = lines;
@@ -173,11 +176,6 @@ fn across<S: Simd>(
         simd.partial_store_f32s(r_end, simd.sub_f32s(y, x));
         simd.partial_store_f32s(s_end, simd.sub_f32s(x, z));
     }
-}
-
-#[inline(always)]
-fn split_mut<S: Simd>(_: S, line: &mut [f32]) -> (&mut [S::f32s], &mut [f32]) {
-    S::as_mut_simd_f32s(line)
 }
 
 /// `Aᵀ m A`: what the tiles give at each of their four output positions, put in its places.

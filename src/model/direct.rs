@@ -1,5 +1,5 @@
-//! Segments of nothing but pools, response normalisations and concatenations, computed where the numbers lie: to bring them into
-//! tract and out again would take as long.
+//! Segments of nothing but pools, response normalisations and concatenations, computed where the numbers
+//! lie: to bring them into tract and out again takes about as long.
 
 use ndarray::{ArrayViewD, Axis, concatenate};
 use tract_onnx::tract_core::ops::array::TypedConcat;

@@ -133,7 +133,7 @@ impl Segment {
     pub fn run(&self, inputs: &[maths::Tensor]) -> Result<Vec<maths::Tensor>, Unusable> {
         if let Some(direct) = &self.direct {
             let failed = |why| Unusable(format!("\"{}\" failed: {why}", self.name));
-            return direct.run(inputs).map_err(failed);
+            return guarded(|| direct.run(inputs)).and_then(|results| results).map_err(failed);
         }
         let ready = self.ready()?;
         let value = |x: &maths::Tensor| -> TractResult<TValue> {
