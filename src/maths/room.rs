@@ -1,6 +1,11 @@
-//! Room to compute in, kept by each thread: fresh memory would be filled with zeros first.
+//! Room to compute in, kept from before: fresh memory is filled with zeros by the system, a page at a time,
+//! which takes longer than many a layer.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::Tensor;
 
 thread_local! {
     static KEPT: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
@@ -17,4 +22,109 @@ pub fn with_room<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
     let result = work(&mut room[..len]);
     KEPT.set(room);
     result
+}
+
+/// A buffer of so many numbers, one that was given back if there is any. What they are is left from before.
+pub fn buffer(len: usize) -> Vec<f32> {
+    let mut buffer = if len < LEAST { None } else { spare().take(len) }.unwrap_or_default();
+    buffer.resize(len, 0.0);
+    if cfg!(test) {
+        // Who reads what was not written is found out.
+        buffer.fill(f32::NAN);
+    }
+    buffer
+}
+
+/// Keeps a buffer for those to come.
+pub fn give_back(buffer: Vec<f32>) {
+    if buffer.capacity() >= LEAST {
+        spare().put(buffer);
+    }
+}
+
+/// Keeps a tensor's buffer for those to come, if nobody else holds it.
+pub fn give_back_tensor(tensor: Tensor) {
+    if tensor.len() >= LEAST
+        && let Ok(owned) = tensor.try_into_owned_nocopy()
+    {
+        give_back(owned.into_raw_vec_and_offset().0);
+    }
+}
+
+/// Buffers that nobody holds, by their capacity.
+struct Spare {
+    buffers: BTreeMap<usize, Vec<Vec<f32>>>,
+    /// Of all together.
+    capacity: usize,
+}
+
+static SPARE: Mutex<Spare> = Mutex::new(Spare::NONE);
+
+fn spare() -> MutexGuard<'static, Spare> {
+    SPARE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Spare {
+    const NONE: Self = Self { buffers: BTreeMap::new(), capacity: 0 };
+
+    /// The shortest that is long enough, unless much of it would not be used.
+    fn take(&mut self, len: usize) -> Option<Vec<f32>> {
+        let mut fitting = self.buffers.range_mut(len..=2 * len);
+        let buffer = fitting.find_map(|(_, buffers)| buffers.pop())?;
+        self.capacity -= buffer.capacity();
+        Some(buffer)
+    }
+
+    /// If there are too many, those from before go: some may be of lengths that nobody asks for.
+    fn put(&mut self, buffer: Vec<f32>) {
+        if self.capacity + buffer.capacity() > MOST {
+            *self = Self::NONE;
+        }
+        if buffer.capacity() <= MOST {
+            self.capacity += buffer.capacity();
+            self.buffers.entry(buffer.capacity()).or_default().push(buffer);
+        }
+    }
+}
+
+/// Of numbers: shorter buffers are quickly had from the allocator, which keeps such itself.
+const LEAST: usize = 1 << 14;
+
+/// So many numbers are kept together, 64 MiB: as much as the largest layers of today's models use at a time.
+const MOST: usize = 1 << 24;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_given_back_is_lent_to_who_needs_nearly_as_much() {
+        let mut spare = Spare::NONE;
+        spare.put(Vec::with_capacity(1000));
+        assert!(spare.take(499).is_none(), "most of it would not be used");
+        assert!(spare.take(1001).is_none(), "it is too short");
+        assert!(spare.take(500).is_some_and(|buffer| buffer.capacity() == 1000));
+        assert!(spare.take(500).is_none(), "it is lent");
+    }
+
+    #[test]
+    fn there_are_never_more_than_so_many_and_old_ones_make_room() {
+        let mut spare = Spare::NONE;
+        for _ in 0..10 {
+            spare.put(Vec::with_capacity(MOST / 4));
+            assert!(spare.capacity <= MOST);
+        }
+        spare.put(Vec::with_capacity(MOST / 2));
+        assert!(spare.take(MOST / 2).is_some());
+        spare.put(Vec::with_capacity(MOST + 1));
+        assert_eq!((spare.capacity, spare.take(MOST).is_some()), (0, false));
+    }
+
+    #[test]
+    fn a_tensor_that_somebody_holds_is_left_to_them() {
+        let tensor = Tensor::from_elem(ndarray::IxDyn(&[LEAST]), 7.0);
+        give_back_tensor(tensor.clone());
+        buffer(LEAST).fill(1.0);
+        assert_eq!(tensor, Tensor::from_elem(ndarray::IxDyn(&[LEAST]), 7.0));
+    }
 }

@@ -16,6 +16,7 @@ use super::tiling::Tiling;
 use crate::maths::Tensor;
 use crate::maths::product::{FEW, product_while};
 use crate::maths::project::finite;
+use crate::maths::room::{buffer, give_back};
 use crate::units::{Bytes, Flops};
 
 /// The operator without its weights: how an activation becomes columns, and results an output.
@@ -129,9 +130,10 @@ impl LinearOp {
             if finite(&out) {
                 return Some(out);
             }
+            give_back(out);
         }
         let shape = [rows, self.depth, self.columns];
-        let mut out = vec![0.0; self.groups * rows * self.columns];
+        let mut out = buffer(self.groups * rows * self.columns);
         if self.columns > FEW && !out.is_empty() && self.depth > 0 {
             let lowered = wanted().then(|| inputs.lowered(self))?;
             let parts = weights.chunks(rows * self.depth).zip(out.chunks_mut(rows * self.columns));
@@ -187,7 +189,8 @@ impl LinearOp {
         let addend = addend.filter(|_| finish.adds).map(|addend| addend.as_standard_layout());
         let addend = addend.as_ref().and_then(|addend| addend.as_slice());
         assert_eq!(addend.is_some(), finish.adds, "what is added is there");
-        let mut flat = Vec::with_capacity(self.groups * self.rows * self.columns);
+        let mut flat = buffer(self.groups * self.rows * self.columns);
+        flat.clear();
         for group in 0..self.groups {
             for row in 0..self.rows {
                 let start = (group * q + row % q) * self.columns;

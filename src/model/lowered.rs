@@ -10,7 +10,7 @@ use super::shifts::Shifts;
 use super::tiling::Tiling;
 use crate::maths::Tensor;
 use crate::maths::lines::product_of_lines;
-use crate::maths::room::with_room;
+use crate::maths::room::{give_back, give_back_tensor, with_room};
 
 /// The inputs of a stage, or of one share of it. Cloning copies a pointer.
 #[derive(Clone, Debug)]
@@ -27,6 +27,15 @@ struct Shared {
 impl From<Vec<Tensor>> for Inputs {
     fn from(tensors: Vec<Tensor>) -> Self {
         Self(Arc::new(Shared { tensors, lowered: OnceLock::new(), tiled: OnceLock::new() }))
+    }
+}
+
+/// Whoever comes to its end last gives its buffers back.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let lowered = self.lowered.take().and_then(|lowered| lowered.laid);
+        lowered.into_iter().chain(self.tiled.take()).for_each(give_back);
+        self.tensors.drain(..).for_each(give_back_tensor);
     }
 }
 

@@ -10,6 +10,7 @@ use tract_onnx::tract_hir::ops::expandable::inference_wrap;
 
 use crate::maths;
 use crate::maths::project::{Wide, run_widely};
+use crate::maths::room::buffer;
 
 /// What the parser makes of a node.
 pub(super) fn lrn(
@@ -62,7 +63,7 @@ impl Lrn {
     fn run(&self, x: &[f32], shape: &[usize]) -> Vec<f32> {
         let plane: usize = shape[2..].iter().product();
         let image = (shape[1] * plane).max(1);
-        let mut y = vec![0.0; x.len()];
+        let mut y = buffer(x.len());
         for (x, y) in x.chunks_exact(image).zip(y.chunks_exact_mut(image)) {
             run_widely(Image { lrn: self, x, y, plane });
         }

@@ -6,6 +6,7 @@ use tract_onnx::tract_core::ops::nn::DataFormat;
 use tract_onnx::tract_hir::internal::*;
 
 use crate::maths;
+use crate::maths::room::buffer;
 
 /// Puts ours in place of tract's, where it is a plain one: `f32`, channels first, over two axes, without
 /// dilation, and no window in padding alone.
@@ -81,7 +82,7 @@ impl Pool {
     }
 
     fn run(&self, x: &[f32]) -> Vec<f32> {
-        let mut y = vec![0.0; self.shape.iter().product()];
+        let mut y = buffer(self.shape.iter().product());
         let Self { lines, places, .. } = self;
         let maps = x.chunks_exact(lines.input * places.input);
         let outputs = y.chunks_exact_mut(lines.output * places.output);

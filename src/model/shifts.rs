@@ -7,6 +7,7 @@
 
 use super::linear::Patches;
 use crate::maths::Tensor;
+use crate::maths::room::buffer;
 
 /// Where everything lies. Of one image there are so many maps, one a channel, and in each as many parts as
 /// there are places in a stride.
@@ -81,14 +82,17 @@ impl Shifts {
         let [_, height, width] = self.patches.input;
         let plain = input.as_standard_layout();
         let x = plain.as_slice().expect("standard layout");
-        let mut laid = vec![0.0; batch * channels * self.map()];
+        let mut laid = buffer(batch * channels * self.map());
         let maps = laid.chunks_exact_mut(self.map()).zip(x.chunks_exact(height * width));
         for (laid, map) in maps {
             for (at, part) in laid.chunks_exact_mut(self.part_len()).enumerate() {
                 let [down, across] = [at / stride[2], at % stride[2]];
                 for (line, to) in part.chunks_exact_mut(self.part[1]).enumerate() {
                     let source = (line * stride[1] + down).checked_sub(pad[1]);
-                    let Some(source) = source.filter(|source| *source < height) else { continue };
+                    let Some(source) = source.filter(|source| *source < height) else {
+                        to.fill(0.0);
+                        continue;
+                    };
                     deal(&map[source * width..][..width], stride[2], across, pad[2], to);
                 }
             }
@@ -111,13 +115,14 @@ fn deal(line: &[f32], stride: usize, across: usize, pad: usize, to: &mut [f32]) 
     let first = pad.saturating_sub(across).div_ceil(stride).min(to.len());
     let from = (first * stride + across).checked_sub(pad).and_then(|from| line.get(from..));
     let from = from.unwrap_or_default();
+    let end = to.len().min(first + from.len().div_ceil(stride));
+    let (inside, behind) = to.split_at_mut(end);
+    let (before, inside) = inside.split_at_mut(first);
+    (before.fill(0.0), behind.fill(0.0));
     match stride {
-        1 => {
-            let count = from.len().min(to.len() - first);
-            to[first..first + count].copy_from_slice(&from[..count]);
-        }
-        2 => every_other(from, &mut to[first..]),
-        _ => to[first..].iter_mut().zip(from.iter().step_by(stride)).for_each(|(y, x)| *y = *x),
+        1 => inside.copy_from_slice(&from[..inside.len()]),
+        2 => every_other(from, inside),
+        _ => inside.iter_mut().zip(from.iter().step_by(stride)).for_each(|(y, x)| *y = *x),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::linear::{LinearOp, Lowering, Patches};
 use super::lowered::Inputs;
 use super::shifts::Shifts;
+use crate::maths::room::{buffer, give_back};
 use crate::maths::winograd::{self, PLACES, Tiles};
 
 /// A convolution of 3 × 3 kernels at every place of its map. A tile, of four by four places, is what a kernel
@@ -53,7 +54,7 @@ impl Tiling {
         let laid = wanted().then(|| inputs.tiled(self))?;
         let rows = kernels.len() / (self.groups * PLACES * self.channels);
         let map: usize = self.output.iter().product();
-        let mut out = vec![0.0; self.groups * rows * self.images * map];
+        let mut out = buffer(self.groups * rows * self.images * map);
         let kernels = kernels.chunks_exact(PLACES * rows * self.channels);
         let parts = kernels.zip(out.chunks_exact_mut(rows * self.images * map)).enumerate();
         for (group, (kernels, out)) in parts {
@@ -66,12 +67,13 @@ impl Tiling {
                 convolve(0, out)?;
                 continue;
             }
-            let mut maps = vec![0.0; rows * map];
+            let mut maps = buffer(rows * map);
             for image in 0..self.images {
                 convolve(image, &mut maps)?;
                 let to = out.chunks_exact_mut(map).skip(image).step_by(self.images);
                 to.zip(maps.chunks_exact(map)).for_each(|(to, map)| to.copy_from_slice(map));
             }
+            give_back(maps);
         }
         Some(out)
     }

@@ -8,6 +8,7 @@ use super::{Check, Results, RoundId, Ticket};
 use crate::code::{Code, Decoder, Estimator};
 use crate::event::Proof;
 use crate::maths::Tensor;
+use crate::maths::room::give_back_tensor;
 use crate::model::Segment;
 use crate::model::lowered::Inputs;
 use crate::plan::{Batch, CodedLayer, Mixed, Share};
@@ -241,11 +242,12 @@ impl Job {
                 let result = share.run_while(&inputs, &|| wanted.is_so()).map(Arc::new);
                 Output::Share { ticket, result }
             }
-            Self::Decode { round, layer, decoder, results, check, addend } => Output::Decoded {
-                round,
-                outcome: check_and_decode(&layer, &decoder, &results, &check, addend.as_ref())
-                    .map(Box::new),
-            },
+            Self::Decode { round, layer, decoder, results, check, addend } => {
+                let added = addend.as_ref();
+                let outcome = check_and_decode(&layer, &decoder, &results, &check, added);
+                addend.into_iter().for_each(give_back_tensor);
+                Output::Decoded { round, outcome: outcome.map(Box::new) }
+            }
             Self::Mix { round, batch, code, inputs } => {
                 Output::Mixed { round, mixed: batch.mix(&code, &inputs) }
             }
@@ -256,6 +258,7 @@ impl Job {
             }
             Self::Local { request, step, segment, inputs } => {
                 let outputs = segment.run(&inputs).map_err(|error| error.to_string());
+                inputs.into_iter().for_each(give_back_tensor);
                 Output::Local { request, step, outputs }
             }
         }

@@ -3,12 +3,21 @@
 use std::sync::Arc;
 
 use crate::maths::Tensor;
+use crate::maths::room::give_back_tensor;
 
 /// Results by share. Cloning copies pointers.
 #[derive(Clone, Debug, Default)]
 pub struct Results {
     by_share: Vec<Option<Arc<Vec<Tensor>>>>,
     count: usize,
+}
+
+/// Whoever comes to its end last gives the buffers back.
+impl Drop for Results {
+    fn drop(&mut self) {
+        let last = self.by_share.drain(..).flatten().filter_map(Arc::into_inner);
+        last.flatten().for_each(give_back_tensor);
+    }
 }
 
 impl Results {

@@ -8,6 +8,7 @@ use super::{CodedLayer, Share};
 use crate::code::{Decoder, Place, Recipe};
 use crate::maths::Tensor;
 use crate::maths::mix::mix;
+use crate::maths::room::give_back;
 use crate::model::Weights;
 
 impl CodedLayer {
@@ -91,7 +92,13 @@ impl CodedLayer {
             needed.map(|place| (place, self.cell(place, results[&place.share]))).collect();
         let decoded = decoder.decode(|place| &cells[&place]);
         let blocks: Vec<&[f32]> = decoded.iter().map(|cell| &cell[..]).collect();
-        self.assemble(&blocks, addend)
+        let output = self.assemble(&blocks, addend);
+        for cell in decoded {
+            if let Cow::Owned(mixed) = cell {
+                give_back(mixed);
+            }
+        }
+        output
     }
 
     /// A cell of a share's result: (groups, rows, columns).

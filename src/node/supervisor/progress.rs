@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::event::Worth;
 use crate::maths::Tensor;
+use crate::maths::room::give_back_tensor;
 use crate::plan::{Plan, StepWork};
 use crate::units::{StageId, Time};
 
@@ -92,7 +93,7 @@ impl Progress {
     /// A step has ended and gave these.
     pub(super) fn end(&mut self, plan: &Plan, readers: &Readers, step: usize, given: Vec<Tensor>) {
         if let StepWork::Stage(stage) = plan.steps[step].work {
-            self.addends.remove(&stage);
+            self.addends.remove(&stage).into_iter().for_each(give_back_tensor);
         }
         self.left -= 1;
         self.keep(plan.steps[step].outputs.iter().copied().zip(given), readers);
