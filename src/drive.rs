@@ -26,9 +26,10 @@ pub use helm::{Command, Helm, Progress, Rudder, helm};
 pub use host::{DeviceActor, Host, Step, SupervisorActor};
 
 use crate::event::Record;
+use crate::maths::Tensor;
 use crate::maths::chance::{Purpose, Seed};
 use crate::node::{Case, Client, Deployment, Schedule};
-use crate::plan::{Arrivals, Fault, Plan};
+use crate::plan::{Arrivals, Fault, Input, Plan};
 use crate::units::{Span, Time};
 
 /// Everything a run is made from. Cloning shares it: a run and its twin differ in faults alone.
@@ -59,14 +60,28 @@ impl Setup {
     /// # Errors
     /// If the whole model fails on an input.
     pub fn new(plan: Arc<Plan>, requests: usize, seed: Seed) -> anyhow::Result<Self> {
-        let deployment = Arc::new(Deployment::new(&plan, seed));
         let used = requests.min(plan.inputs.len());
-        let case = |input: &crate::plan::Input| {
-            let truth = if plan.computes() { plan.whole.run(&input.tensors)? } else { Vec::new() };
-            Ok(Case { inputs: input.tensors.clone(), label: input.label, truth })
+        let cases = |inputs: &[Input]| -> anyhow::Result<Vec<Case>> {
+            let tensors: Vec<&[Tensor]> = inputs.iter().map(|input| &input.tensors[..]).collect();
+            let truths = match plan.computes() {
+                true => plan.whole.run_each(&tensors)?,
+                false => vec![Vec::new(); inputs.len()],
+            };
+            let case = |(input, truth): (&Input, Vec<Tensor>)| Case {
+                inputs: input.tensors.clone(),
+                label: input.label,
+                truth,
+            };
+            Ok(inputs.iter().zip(truths).map(case).collect())
         };
-        let cases = plan.inputs[..used].par_iter().map(case).collect::<anyhow::Result<_>>()?;
-        Ok(Self { plan, deployment, cases: Arc::new(cases), faults: Vec::new(), requests, seed })
+        let cases: Vec<Vec<Case>> = plan.inputs[..used]
+            .par_chunks(plan.whole.together())
+            .map(cases)
+            .collect::<anyhow::Result<_>>()?;
+        // The truth needs room for weights, too: it is done with.
+        let deployment = Arc::new(Deployment::new(&plan, seed));
+        let cases = Arc::new(cases.into_iter().flatten().collect());
+        Ok(Self { plan, deployment, cases, faults: Vec::new(), requests, seed })
     }
 
     /// The same run with these faults.

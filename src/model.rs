@@ -7,6 +7,7 @@
 
 pub mod cut;
 mod direct;
+mod file;
 mod guard;
 pub mod images;
 pub mod linear;
@@ -28,11 +29,13 @@ pub mod synthetic;
 mod tidy;
 mod tiling;
 mod weights;
+mod whole;
 pub mod witness;
 
-pub use network::{Layer, Network, Whole};
+pub use network::{Layer, Network};
 pub use segment::Segment;
 pub use weights::Weights;
+pub use whole::Whole;
 
 /// Why a model cannot be used: one message that names the node and says what to do.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! Mixing blocks with coefficients: all that encoding and decoding do to data.
 
 use super::project::{add_scaled, widely};
-use super::room::buffer;
+use super::room::empty;
 
 /// `Σ coefficient · block`, element by element, summed in `f64` and rounded once.
 ///
@@ -10,8 +10,7 @@ use super::room::buffer;
 pub fn mix(terms: &[(f64, &[f32])]) -> Vec<f32> {
     let len = terms.first().expect("a mixture has at least one block").1.len();
     assert!(terms.iter().all(|(_, block)| block.len() == len), "blocks of one layer are equal");
-    let mut mixed = buffer(len);
-    mixed.clear();
+    let mut mixed = empty(len);
     widely(|| {
         let mut sums = [0.0f64; CHUNK];
         for start in (0..len).step_by(CHUNK) {

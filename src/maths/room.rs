@@ -24,9 +24,18 @@ pub fn with_room<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
     result
 }
 
-/// A buffer of so many numbers, one that was given back if there is any. What they are is left from before.
+/// An empty buffer for so many numbers, one that was given back if there is any.
+pub fn empty(len: usize) -> Vec<f32> {
+    let kept = if len < LEAST { None } else { spare().take(len) };
+    let mut buffer = kept.unwrap_or_else(|| Vec::with_capacity(len));
+    buffer.clear();
+    buffer
+}
+
+/// Like [`empty`], filled. What the numbers are is left from before.
 pub fn buffer(len: usize) -> Vec<f32> {
-    let mut buffer = if len < LEAST { None } else { spare().take(len) }.unwrap_or_default();
+    let kept = if len < LEAST { None } else { spare().take(len) };
+    let mut buffer = kept.unwrap_or_default();
     buffer.resize(len, 0.0);
     if cfg!(test) {
         // Who reads what was not written is found out.

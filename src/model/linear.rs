@@ -16,7 +16,7 @@ use super::tiling::Tiling;
 use crate::maths::Tensor;
 use crate::maths::product::{FEW, product_while};
 use crate::maths::project::finite;
-use crate::maths::room::{buffer, give_back};
+use crate::maths::room::{buffer, empty, give_back};
 use crate::units::{Bytes, Flops};
 
 /// The operator without its weights: how an activation becomes columns, and results an output.
@@ -189,8 +189,7 @@ impl LinearOp {
         let addend = addend.filter(|_| finish.adds).map(|addend| addend.as_standard_layout());
         let addend = addend.as_ref().and_then(|addend| addend.as_slice());
         assert_eq!(addend.is_some(), finish.adds, "what is added is there");
-        let mut flat = buffer(self.groups * self.rows * self.columns);
-        flat.clear();
+        let mut flat = empty(self.groups * self.rows * self.columns);
         for group in 0..self.groups {
             for row in 0..self.rows {
                 let start = (group * q + row % q) * self.columns;

@@ -6,6 +6,7 @@ use tract_onnx::tract_core::ops::einsum::EinSum;
 use tract_onnx::tract_core::ops::nn::DataFormat;
 use tract_onnx::tract_hir::internal::*;
 
+use super::Weights;
 use super::linear::{LinearOp, Lowering, Patches, Raising};
 
 /// What a node turned out to be.
@@ -18,7 +19,7 @@ pub(super) enum Lowered {
     Layer {
         kind: String,
         op: Box<LinearOp>,
-        weights: Vec<f32>,
+        weights: Weights,
         bias: Option<Vec<f32>>,
     },
 }
@@ -85,16 +86,17 @@ fn shape(graph: &TypedModel, outlet: OutletId) -> Result<Vec<usize>, String> {
     Ok(shape.to_vec())
 }
 
-/// A constant operand, called `what`.
-fn constant(
-    graph: &TypedModel,
-    outlet: OutletId,
-    what: &str,
-) -> Result<ndarray::ArrayD<f32>, String> {
+/// A constant operand of `f32`, called `what`.
+fn constant(graph: &TypedModel, outlet: OutletId, what: &str) -> Result<Arc<Tensor>, String> {
     let fact = graph.outlet_fact(outlet).map_err(|error| error.to_string())?;
     let tensor = fact.konst.as_ref().ok_or_else(|| format!("its {what} not constant"))?;
-    let view = tensor.to_plain_array_view::<f32>().map_err(|error| error.to_string())?;
-    Ok(view.to_owned())
+    tensor.to_plain_array_view::<f32>().map_err(|error| error.to_string())?;
+    Ok(tensor.clone())
+}
+
+/// A constant's numbers as weights, its axes in another order.
+fn as_weights(constant: &Arc<Tensor>, axes: &[usize]) -> Result<Weights, String> {
+    Weights::of_constant(constant, axes).ok_or_else(|| "its weights are no numbers".to_owned())
 }
 
 fn convolution(graph: &TypedModel, node: &TypedNode, conv: &Conv) -> Result<Lowered, String> {
@@ -138,12 +140,13 @@ fn convolution(graph: &TypedModel, node: &TypedNode, conv: &Conv) -> Result<Lowe
     let positions: usize = output_space.iter().product();
     let (groups, rows) = (conv.group, spec.output_channels / conv.group);
     let kernel_size: usize = spec.kernel_shape.iter().product();
-    let weights: Vec<f32> =
-        constant(graph, node.inputs[1], "weights are")?.iter().copied().collect();
+    let kernels = constant(graph, node.inputs[1], "weights are")?;
+    let weights = as_weights(&kernels, &(0..kernels.rank()).collect::<Vec<_>>())?;
     let bias = constant(graph, node.inputs[2], "bias is")?;
-    let bias: Vec<f32> = match bias.len() {
-        1 => vec![*bias.first().expect("one element"); groups * rows],
-        _ => bias.iter().copied().collect(),
+    let bias = as_weights(&bias, &(0..bias.rank()).collect::<Vec<_>>())?;
+    let bias = match bias[..] {
+        [bias] => vec![bias; groups * rows],
+        _ => bias.to_vec(),
     };
     let op = LinearOp {
         input,
@@ -224,7 +227,7 @@ fn matrix_product(
             "no axis of its weights reaches the output alone, so there are no rows".to_owned()
         );
     }
-    Ok(product_of(&roles, activation, weights, &x, &w, y))
+    product_of(&roles, activation, weights, &x, &w, y)
 }
 
 fn product_of(
@@ -232,9 +235,9 @@ fn product_of(
     activation: usize,
     weights: usize,
     x: &[usize],
-    w: &ndarray::ArrayD<f32>,
+    w: &Arc<Tensor>,
     y: Vec<usize>,
-) -> Lowered {
+) -> Result<Lowered, String> {
     let in_x = |axis: &&Axis| axis.inputs[activation][0];
     let in_w = |axis: &&Axis| axis.inputs[weights][0];
     let in_y = |axis: &&Axis| axis.outputs[0][0];
@@ -263,7 +266,6 @@ fn product_of(
         raising: Raising { dims: y_order.iter().map(|at| y[*at]).collect(), axes, shape: y },
         lowering: Lowering::Permute { axes: complete(x_axes, x.len()) },
     };
-    let w_axes = complete(w_axes, w.ndim());
-    let weights = w.view().permuted_axes(&w_axes[..]).iter().copied().collect();
-    Lowered::Layer { kind: "dense".to_owned(), op: Box::new(op), weights, bias: None }
+    let weights = as_weights(w, &complete(w_axes, w.rank()))?;
+    Ok(Lowered::Layer { kind: "dense".to_owned(), op: Box::new(op), weights, bias: None })
 }

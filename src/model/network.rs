@@ -9,7 +9,6 @@ use tract_onnx::tract_hir::internal::*;
 use super::linear::{Finish, LinearOp};
 use super::lower::{Lowered, lower};
 use super::passing::{Taken, take_in};
-use super::segment::Segment;
 use super::{Unusable, Weights, onnx};
 use crate::maths;
 
@@ -54,10 +53,6 @@ impl Layer {
     }
 }
 
-/// The whole model in one piece: the truth.
-#[derive(Debug)]
-pub struct Whole(Segment);
-
 impl Network {
     /// Reads an ONNX file.
     pub fn open(path: &Path) -> Result<Self, Unusable> {
@@ -86,7 +81,7 @@ impl Network {
                     let there = |other| order[..at].contains(&other);
                     let taken = take_in(&graph, node, &op, weights, bias, there);
                     let Taken { nodes: taken, addend, weights, finish } = taken;
-                    let (op, weights) = (op.into(), weights.into());
+                    let op = op.into();
                     layers.push(Layer { name, kind, op, weights, finish, node, taken, addend });
                 }
             }
@@ -101,23 +96,6 @@ impl Network {
     /// The layer of that name.
     pub fn layer(&self, name: &str) -> Option<usize> {
         self.layers.iter().position(|layer| layer.name == name)
-    }
-
-    /// The model in one piece.
-    pub fn whole(&self) -> Result<Whole, Unusable> {
-        let nodes: Vec<usize> = self
-            .graph
-            .eval_order()
-            .map_err(|error| Unusable::because("the graph cannot be ordered", &error))?;
-        let (inputs, outputs) = (&self.graph.inputs, &self.graph.outputs);
-        Segment::extract(&self.graph, &self.name, &nodes, inputs, outputs).map(Whole)
-    }
-}
-
-impl Whole {
-    /// The outputs for these inputs.
-    pub fn run(&self, inputs: &[maths::Tensor]) -> Result<Vec<maths::Tensor>, Unusable> {
-        self.0.run(inputs)
     }
 }
 

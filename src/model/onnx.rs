@@ -6,20 +6,23 @@ use tract_onnx::Onnx;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::tract_hir::internal::*;
 
+use super::file::{self, Taken};
 use super::{Unusable, guard, lrn, prelu, sound, tidy};
 
 /// Reads and types the model in a file.
 pub(super) fn open(path: &Path) -> Result<TypedModel, Unusable> {
     let shown = path.display();
     guarded(&format!("{shown} is not a model kofn can run"), || {
-        let proto = parser().proto_model_for_path(path)?;
-        typed(&proto, path.parent().and_then(Path::to_str))
+        let mut proto = file::read(path)?;
+        let taken = Taken::out_of(&mut proto, path);
+        let parser = Onnx { provider: Arc::new(taken), ..parser() };
+        typed(&proto, path.parent().and_then(Path::to_str), &parser)
     })
 }
 
 /// Types a model that was made in memory.
 pub(super) fn from_proto(proto: &ModelProto) -> Result<TypedModel, Unusable> {
-    guarded("the synthetic model does not type", || typed(proto, None))
+    guarded("the synthetic model does not type", || typed(proto, None, &parser()))
 }
 
 /// tract's, but for operators that it reads as another version of ONNX has them, or takes its time for.
@@ -43,9 +46,9 @@ fn guarded(
 }
 
 /// Types a sound model; weights in files of their own are looked for in the folder.
-fn typed(proto: &ModelProto, folder: Option<&str>) -> TractResult<TypedModel> {
+fn typed(proto: &ModelProto, folder: Option<&str>, parser: &Onnx) -> TractResult<TypedModel> {
     proto.graph.as_ref().map_or(Ok(()), sound::sound).map_err(TractError::msg)?;
-    let parsed = parser().parse(proto, folder)?;
+    let parsed = parser.parse(proto, folder)?;
     ensure!(parsed.unresolved_inputs.is_empty(), "nothing gives {:?}", parsed.unresolved_inputs);
     let mut model = parsed.model;
     for input in 0..model.inputs.len() {

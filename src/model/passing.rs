@@ -10,6 +10,7 @@ use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::math::{Add, Max, Mul, Sub};
 use tract_onnx::tract_hir::internal::*;
 
+use super::Weights;
 use super::linear::{Finish, LinearOp};
 
 /// A layer with what was taken into it.
@@ -18,7 +19,7 @@ pub(super) struct Taken {
     pub nodes: Vec<usize>,
     /// What is added to it.
     pub addend: Option<OutletId>,
-    pub weights: Vec<f32>,
+    pub weights: Weights,
     pub finish: Finish,
 }
 
@@ -40,7 +41,7 @@ pub(super) fn take_in(
     graph: &TypedModel,
     node: usize,
     op: &LinearOp,
-    mut weights: Vec<f32>,
+    mut weights: Weights,
     mut bias: Option<Vec<f32>>,
     there: impl Fn(usize) -> bool,
 ) -> Taken {
@@ -56,7 +57,7 @@ pub(super) fn take_in(
                     None => Some(None),
                 });
                 let Some(scaled) = scaled else { break };
-                (weights, bias) = scaled;
+                (weights, bias) = (scaled.0.into(), scaled.1);
             }
             Step::Shift(by) => {
                 bias = Some(match bias {

@@ -136,20 +136,29 @@ impl Segment {
             return guarded(|| direct.run(inputs)).and_then(|results| results).map_err(failed);
         }
         let ready = self.ready()?;
-        let value = |x: &maths::Tensor| -> TractResult<TValue> {
-            let plain = x.as_standard_layout();
-            let numbers = plain.as_slice().context("standard layout")?;
-            Ok(Tensor::from_shape(x.shape(), numbers)?.into())
-        };
         let results = guarded(|| ready.run(inputs.iter().map(value).collect::<TractResult<_>>()?))
             .map_err(|said| Unusable(format!("\"{}\" failed: {said}", self.name)))?
             .map_err(|error| Unusable::because(&format!("\"{}\" failed", self.name), &error))?;
-        let plain = |value: TValue| value.into_tensor().into_plain_array::<f32>();
-        let results: TractResult<Vec<_>> = results.into_iter().map(plain).collect();
-        results.map(|arrays| arrays.into_iter().map(maths::Tensor::from).collect()).map_err(
-            |error| Unusable::because(&format!("\"{}\" gave no numbers", self.name), &error),
-        )
+        results.into_iter().map(numbers).collect::<TractResult<_>>().map_err(|error| {
+            Unusable::because(&format!("\"{}\" gave no numbers", self.name), &error)
+        })
     }
+
+    pub(super) fn graph(&self) -> &TypedModel {
+        &self.graph
+    }
+}
+
+/// A tensor as tract has it.
+pub(super) fn value(x: &maths::Tensor) -> TractResult<TValue> {
+    let plain = x.as_standard_layout();
+    let numbers = plain.as_slice().context("standard layout")?;
+    Ok(Tensor::from_shape(x.shape(), numbers)?.into())
+}
+
+/// And back.
+pub(super) fn numbers(value: TValue) -> TractResult<maths::Tensor> {
+    Ok(value.into_tensor().into_plain_array::<f32>()?.into())
 }
 
 /// A value that enters as `f32` and is cast to what the graph expects.

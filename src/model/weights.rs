@@ -3,21 +3,45 @@
 use std::ops::{Deref, Range};
 use std::sync::{Arc, OnceLock};
 
+use tract_onnx::tract_hir::internal::Tensor;
+
 use crate::maths::winograd;
 
 /// Rows of weights: a block of them, or a part of a block, which is not copied. Cloning copies pointers.
 #[derive(Clone, Debug)]
 pub struct Weights {
-    block: Arc<Vec<f32>>,
+    block: Arc<Block>,
     /// All of it, if none.
     part: Option<Range<usize>>,
     /// None inside if digits would be lost.
     transformed: Arc<OnceLock<Option<Vec<f32>>>>,
 }
 
+#[derive(Debug)]
+enum Block {
+    Made(Vec<f32>),
+    /// A constant of the model's graph, where it lies.
+    Constant(Arc<Tensor>),
+}
+
+impl Deref for Block {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match self {
+            Self::Made(weights) => weights,
+            Self::Constant(tensor) => numbers(tensor).expect("looked at when it was taken"),
+        }
+    }
+}
+
+fn numbers(tensor: &Tensor) -> Option<&[f32]> {
+    tensor.try_as_plain_ram().ok()?.as_slice().ok()
+}
+
 impl From<Vec<f32>> for Weights {
     fn from(block: Vec<f32>) -> Self {
-        Self { block: Arc::new(block), part: None, transformed: Arc::default() }
+        Self::whole(Block::Made(block))
     }
 }
 
@@ -39,6 +63,22 @@ impl PartialEq for Weights {
 }
 
 impl Weights {
+    fn whole(block: Block) -> Self {
+        Self { block: Arc::new(block), part: None, transformed: Arc::default() }
+    }
+
+    /// A constant's numbers with its axes in another order. They are copied only if they lie otherwise.
+    ///
+    /// `None` if they are no `f32`.
+    pub(super) fn of_constant(constant: &Arc<Tensor>, axes: &[usize]) -> Option<Self> {
+        let view = constant.to_plain_array_view::<f32>().ok()?.permuted_axes(axes);
+        let block = match view.is_standard_layout() {
+            true => numbers(constant).map(|_| Block::Constant(constant.clone()))?,
+            false => Block::Made(view.iter().copied().collect()),
+        };
+        Some(Self::whole(block))
+    }
+
     /// A part of a block, given as all of it.
     ///
     /// # Panics
@@ -50,8 +90,8 @@ impl Weights {
     }
 
     /// Tells the block from others, if this is all of it and nobody's part.
-    pub fn block(&self) -> Option<*const Vec<f32>> {
-        self.part.is_none().then_some(Arc::as_ptr(&self.block))
+    pub fn block(&self) -> Option<*const f32> {
+        self.part.is_none().then_some(self.block.as_ptr())
     }
 
     /// Kernels of (groups, rows · channels, 3, 3) as [`winograd::convolve`] multiplies with them, one group

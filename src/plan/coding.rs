@@ -44,13 +44,19 @@ impl CodedLayer {
         let (op, height) = (&self.layer.op, self.rows_per_cell());
         let mixtures = self.code.encoder().share(share);
         let cell_len = height * op.depth;
+        let mixed = |mixture: &[(usize, f64)]| {
+            let blocks: Vec<(f64, Cow<'_, [f32]>)> =
+                mixture.iter().map(|(cell, c)| (*c, self.rows(cell * height, height))).collect();
+            mix(&blocks.iter().map(|(c, block)| (*c, &block[..])).collect::<Vec<_>>())
+        };
+        match &mixtures[..] {
+            [mixture] if !mixture.is_empty() => return mixed(mixture),
+            _ => {}
+        }
         let mut weights = vec![0.0; op.groups * mixtures.len() * cell_len];
         for (at, mixture) in mixtures.iter().enumerate().filter(|(_, mixture)| !mixture.is_empty())
         {
-            let blocks: Vec<(f64, Cow<'_, [f32]>)> =
-                mixture.iter().map(|(cell, c)| (*c, self.rows(cell * height, height))).collect();
-            let terms: Vec<_> = blocks.iter().map(|(c, block)| (*c, &block[..])).collect();
-            for (group, rows) in mix(&terms).chunks(cell_len.max(1)).enumerate() {
+            for (group, rows) in mixed(mixture).chunks(cell_len.max(1)).enumerate() {
                 let to = (group * mixtures.len() + at) * cell_len;
                 weights[to..to + cell_len].copy_from_slice(rows);
             }
