@@ -118,7 +118,8 @@ fn deal(line: &[f32], stride: usize, across: usize, pad: usize, to: &mut [f32]) 
     let end = to.len().min(first + from.len().div_ceil(stride));
     let (inside, behind) = to.split_at_mut(end);
     let (before, inside) = inside.split_at_mut(first);
-    (before.fill(0.0), behind.fill(0.0));
+    before.fill(0.0);
+    behind.fill(0.0);
     match stride {
         1 => inside.copy_from_slice(&from[..inside.len()]),
         2 => every_other(from, inside),

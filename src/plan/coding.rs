@@ -49,7 +49,7 @@ impl CodedLayer {
                 mixture.iter().map(|(cell, c)| (*c, self.rows(cell * height, height))).collect();
             mix(&blocks.iter().map(|(c, block)| (*c, &block[..])).collect::<Vec<_>>())
         };
-        match &mixtures[..] {
+        match mixtures {
             [mixture] if !mixture.is_empty() => return mixed(mixture),
             _ => {}
         }
