@@ -68,7 +68,7 @@ impl WithSimd for Skinny<'_> {
 #[inline(always)]
 fn in_tiles<S: Simd>(simd: S, b: &[f32], columns: usize) -> Vec<S::f32s> {
     let mut tiled = Vec::with_capacity(columns * (b.len() / columns).div_ceil(S::F32_LANES));
-    for tile in tiles(columns) {
+    for tile in tiles::<S>(columns) {
         for b in b.chunks(S::F32_LANES * columns) {
             for column in tile.clone() {
                 let mut numbers = [0.0; LANES_MOST];
@@ -83,8 +83,9 @@ fn in_tiles<S: Simd>(simd: S, b: &[f32], columns: usize) -> Vec<S::f32s> {
 }
 
 /// The columns of each tile, dealt out evenly.
-fn tiles(columns: usize) -> impl Iterator<Item = Range<usize>> {
-    let tiles = columns.div_ceil(4);
+fn tiles<S: Simd>(columns: usize) -> impl Iterator<Item = Range<usize>> {
+    let most = if S::F32_LANES == LANES_MOST { 8 } else { 4 };
+    let tiles = columns.div_ceil(most);
     (0..tiles).map(move |tile| tile * columns / tiles..(tile + 1) * columns / tiles)
 }
 
@@ -104,9 +105,13 @@ impl<F: Copy> Part<'_, F> {
     fn add<S: Simd<f32s = F>>(&self, simd: S, sums: &mut [F]) {
         let rows = sums.len() / self.columns;
         for row in (0..rows).step_by(3) {
-            for tile in tiles(self.columns) {
+            for tile in tiles::<S>(self.columns) {
                 let sums = &mut sums[row * self.columns + tile.start..];
                 match tile.len() {
+                    8 => self.rows::<S, 8>(simd, sums, row..rows, tile.start),
+                    7 => self.rows::<S, 7>(simd, sums, row..rows, tile.start),
+                    6 => self.rows::<S, 6>(simd, sums, row..rows, tile.start),
+                    5 => self.rows::<S, 5>(simd, sums, row..rows, tile.start),
                     4 => self.rows::<S, 4>(simd, sums, row..rows, tile.start),
                     3 => self.rows::<S, 3>(simd, sums, row..rows, tile.start),
                     2 => self.rows::<S, 2>(simd, sums, row..rows, tile.start),
@@ -137,7 +142,7 @@ impl<F: Copy> Part<'_, F> {
 }
 
 /// So many rows and columns at a time. Sixteen registers hold the sums of 3 × 4, the three rows and a
-/// column.
+/// column; where registers are longest there are twice as many, for 3 × 8.
 struct Tile<'x, S: Simd, const ROWS: usize, const COLUMNS: usize> {
     simd: S,
     a: &'x [f32],
