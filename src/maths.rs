@@ -3,6 +3,7 @@
 
 pub mod chance;
 pub mod delay;
+pub mod fetch;
 pub mod lines;
 pub mod matrix;
 pub mod mix;

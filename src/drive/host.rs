@@ -9,6 +9,7 @@ use std::pin::Pin;
 use actix::dev::RecipientRequest;
 use actix::{Actor, Context, Handler, Message, MessageResult, Recipient};
 
+use crate::maths::fetch::fetch;
 use crate::node::{Chaos, Client, Device, Effects, Input, Node, NodeId, Supervisor};
 use crate::units::{DeviceId, Time};
 
@@ -126,6 +127,20 @@ impl Hosts {
             chaos: Home::of(chaos, actors),
             devices: devices.into_iter().map(start).collect(),
             actors,
+        }
+    }
+
+    /// Has the memory bring what a node's step will look at.
+    pub(super) fn will_step(&self, node: NodeId) {
+        if let NodeId::Device(device) = node {
+            fetch(&self.devices, device.0);
+        }
+    }
+
+    /// Has it bring what the supervisor will look at when it hears of a device.
+    pub(super) fn will_hear_of(&self, device: DeviceId) {
+        if let Home::Here(supervisor) = &self.supervisor {
+            supervisor.will_hear_of(device);
         }
     }
 

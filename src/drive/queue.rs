@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use crate::maths::fetch::fetch;
 use crate::units::Time;
 
 /// What is to come, by time and then by cause. What is sorted is small; what happens lies still beside it.
@@ -26,6 +27,10 @@ pub(super) struct Queue<T> {
     what: Vec<Option<T>>,
     free: Vec<usize>,
 }
+
+/// What is so far ahead is sent for, and is there when it is looked at, a little later.
+const FAR: usize = 12;
+const SOON: usize = 6;
 
 /// When, why, and where what happens lies.
 type Entry = (Time, u64, usize);
@@ -83,7 +88,21 @@ impl<T> Queue<T> {
         }
         let (at, _, place) = self.due.pop()?;
         self.free.push(place);
+        if let Some(place) = self.due_after(FAR) {
+            fetch(&self.what, place);
+        }
         self.what[place].take().map(|what| (at, what))
+    }
+
+    /// What will happen soon, but not next; none if that is not sorted yet.
+    pub(super) fn soon(&self) -> Option<&T> {
+        self.what[self.due_after(SOON)?].as_ref()
+    }
+
+    /// Where what is due after so many others lies.
+    fn due_after(&self, others: usize) -> Option<usize> {
+        let at = self.due.len().checked_sub(others + 1)?;
+        Some(self.due[at].2)
     }
 
     /// Goes on to the next slot in which something is due.

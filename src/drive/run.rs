@@ -170,6 +170,20 @@ impl<'w, P: Pace> Run<'w, P> {
     }
 
     pub(super) fn pop(&mut self) -> Option<(Time, Coming)> {
+        // Fleets of thousands are larger than caches.
+        match self.queue.soon() {
+            Some(Coming::Mail { from: NodeId::Device(device), .. }) => {
+                self.hosts.will_hear_of(*device);
+            }
+            Some(
+                Coming::Mail { to: node, .. }
+                | Coming::Wake { life: Life { node, .. }, .. }
+                | Coming::Done { life: Life { node, .. }, .. },
+            ) => {
+                self.hosts.will_step(*node);
+            }
+            Some(Coming::Start(_)) | None => {}
+        }
         self.queue.pop()
     }
 

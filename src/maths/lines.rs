@@ -11,6 +11,8 @@ use std::ops::Range;
 
 use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 
+use super::fetch::fetch;
+
 /// Row-major `c = a · b`, of so many rows and columns, while it is `wanted`: that is asked about every
 /// tenth of a millisecond. None if it was not any more; `c` then means nothing. Row d of `b` is the
 /// line of `x` that begins at `starts[d]`; lines may overlap.
@@ -212,6 +214,7 @@ impl<S: Simd, const ROWS: usize, const WIDE: usize, const FRESH: bool> NullaryFn
                 let (line, _) = S::as_simd_f32s(&x[*start..][..WIDE * S::F32_LANES]);
                 let line: [S::f32s; WIDE] = from_fn(|at| line[at]);
                 *to = line;
+                // Lines are too short for the memory to guess what the next tile will read.
                 fetch(x, start + 2 * WIDE * S::F32_LANES - 1);
                 add_products(simd, &mut sums, a, d, line);
             }
@@ -253,17 +256,6 @@ fn lead(x: &[f32], starts: &[usize], columns: usize) -> usize {
     let at = x.as_ptr().addr() / size_of::<f32>() + starts[0];
     // It costs a tile that is not full.
     if alike && columns > 16 * CACHE_LINE { at.wrapping_neg() % CACHE_LINE } else { 0 }
-}
-
-/// Has the memory begin to bring what is at `at` into the second cache, if it is there. Lines are too
-/// short, and too far from each other, for it to guess what the next tile to the right will read.
-#[inline(always)]
-pub(super) fn fetch(x: &[f32], at: usize) {
-    #[cfg(target_arch = "x86_64")]
-    if let Some(sse) = pulp::core_arch::x86::Sse::try_new() {
-        const TO_SECOND_CACHE: i32 = 2;
-        sse._mm_prefetch::<TO_SECOND_CACHE>(x.as_ptr().wrapping_add(at).cast());
-    }
 }
 
 /// What begins there, or nothing.

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 
-use super::lines::fetch;
+use super::fetch::fetch;
 
 /// Row-major `c = a · b` for few columns, while it is `wanted`: that is asked about every tenth of a
 /// millisecond. None if it was not any more.

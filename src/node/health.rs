@@ -22,6 +22,7 @@ use smallvec::SmallVec;
 
 use super::Ticket;
 use crate::event::{Event, Proof, Standing};
+use crate::maths::fetch::fetch;
 use crate::plan::HealthRule;
 use crate::units::{DeviceId, RequestId, Span, StageId, Time};
 
@@ -40,8 +41,8 @@ pub(super) struct Health {
     changed: Vec<DeviceId>,
 }
 
-/// What is looked at with every reply; a fleet of thousands is larger than caches, and this is one line of
-/// them.
+/// What is looked at with every reply; a fleet of thousands is larger than caches, and this is two lines of
+/// them, which are sent for.
 #[derive(Debug)]
 #[repr(align(64))]
 struct Record {
@@ -56,8 +57,8 @@ struct Record {
     log_ratio: Running,
     /// When it last let hear of itself.
     heard: Time,
-    /// What it was asked for and has said nothing about, in order: a few at most, and mostly one.
-    open: SmallVec<[Open; 1]>,
+    /// What it was asked for and has said nothing about, in order: a few at most, and mostly one or two.
+    open: SmallVec<[Open; 2]>,
 }
 
 /// Something a device was asked for, and when.
@@ -124,6 +125,11 @@ impl Health {
         let stages = vec![Recent::default(); deadlines.len()];
         let (awaited, changed) = Default::default();
         Self { rule, devices, exiles, stages, prior, awaited, changed }
+    }
+
+    /// Has the memory bring what is known of a device.
+    pub(super) fn fetch(&self, device: DeviceId) {
+        fetch(&self.devices, device.0);
     }
 
     /// Whether the device is one to rely on.

@@ -29,7 +29,7 @@ use crate::code::DecoderCache;
 use crate::event::Event;
 use crate::maths::Tensor;
 use crate::plan::{Plan, StageWork, StepWork};
-use crate::units::{RequestId, Span, StageId, Time};
+use crate::units::{DeviceId, RequestId, Span, StageId, Time};
 
 #[derive(Debug)]
 pub struct Supervisor {
@@ -55,6 +55,11 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
+    /// Has the memory bring what is known of a device.
+    pub fn will_hear_of(&self, device: DeviceId) {
+        self.health.fetch(device);
+    }
+
     pub fn new(plan: Arc<Plan>, deployment: Arc<Deployment>) -> Self {
         let decoders = plan.stages.iter().map(|s| DecoderCache::new(s.code.clone())).collect();
         let deadlines: Vec<Span> = plan.stages.iter().map(|stage| stage.deadline).collect();
