@@ -32,10 +32,10 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// Crates that belong to some rooms only.
 const CRATES: &[(&str, &[&str])] = &[
     ("tract_onnx", &["model"]),
+    ("prost", &["model"]),
     ("actix", &["drive"]),
     ("tokio", &["drive"]),
     ("rayon", &["drive"]),
-    ("gemm", &["maths"]),
     ("pulp", &["maths"]),
     ("nalgebra", &["maths"]),
     ("ron", &["plan"]),

@@ -1,7 +1,7 @@
 //! Segments of nothing but pools, response normalisations and concatenations, computed where the numbers
 //! lie: to bring them into tract and out again takes about as long.
 
-use ndarray::{ArrayViewD, Axis, concatenate};
+use ndarray::ArrayViewD;
 use tract_onnx::tract_core::ops::array::TypedConcat;
 use tract_onnx::tract_core::ops::cast::Cast;
 use tract_onnx::tract_core::ops::source::TypedSource;
@@ -10,6 +10,7 @@ use tract_onnx::tract_hir::internal::*;
 use super::lrn::Lrn;
 use super::pool::Pool;
 use crate::maths;
+use crate::maths::room::empty;
 
 /// The steps of such a segment, in order. A value is told by its number: first come the inputs, then what
 /// each step gives.
@@ -24,7 +25,8 @@ pub(super) struct Direct {
 enum Step {
     Pool(Pool),
     Lrn(Lrn),
-    Concat(Axis),
+    /// Along an axis.
+    Concat(usize),
 }
 
 impl Direct {
@@ -60,7 +62,7 @@ impl Direct {
             } else if let Some(lrn) = node.op_as::<Lrn>() {
                 Step::Lrn(lrn.clone())
             } else {
-                Step::Concat(Axis(node.op_as::<TypedConcat>()?.axis))
+                Step::Concat(node.op_as::<TypedConcat>()?.axis)
             };
             values.push((outlet, inputs.len() + steps.len()));
             steps.push((step, from));
@@ -83,15 +85,33 @@ impl Direct {
                 Step::Pool(pool) => pool.over(&values[from[0]]),
                 Step::Lrn(lrn) => lrn.over(&values[from[0]]),
                 Step::Concat(axis) => {
-                    let views: Vec<ArrayViewD<'_, f32>> =
-                        from.iter().map(|at| values[*at].view()).collect();
-                    concatenate(*axis, &views).map_err(|error| error.to_string())?.into()
+                    let parts: Vec<_> =
+                        from.iter().map(|at| values[*at].as_standard_layout()).collect();
+                    let parts: Vec<_> = parts.iter().map(|part| part.view()).collect();
+                    side_by_side(&parts, *axis).ok_or("its parts do not fit")?
                 }
             };
             values.push(value);
         }
         Ok(self.outputs.iter().map(|at| values[*at].clone()).collect())
     }
+}
+
+/// Tensors in standard layout, one behind the other along an axis; `None` if one has not that axis.
+fn side_by_side(parts: &[ArrayViewD<'_, f32>], axis: usize) -> Option<maths::Tensor> {
+    let mut shape = parts.first()?.shape().to_vec();
+    *shape.get_mut(axis)? = parts.iter().map(|part| part.shape()[axis]).sum();
+    let mut flat = empty(shape.iter().product());
+    let outer: usize = shape[..axis].iter().product();
+    let numbers: Option<Vec<&[f32]>> = parts.iter().map(|part| part.to_slice()).collect();
+    let numbers = numbers?;
+    for at in 0..outer {
+        for part in &numbers {
+            let inner = part.len() / outer;
+            flat.extend_from_slice(&part[at * inner..][..inner]);
+        }
+    }
+    maths::Tensor::from_shape_vec(&shape[..], flat).ok()
 }
 
 #[cfg(test)]
