@@ -37,7 +37,7 @@ pub fn buffer(len: usize) -> Vec<f32> {
     let kept = if len < LEAST { None } else { spare().take(len) };
     let mut buffer = kept.unwrap_or_default();
     buffer.resize(len, 0.0);
-    if cfg!(test) {
+    if cfg!(any(test, debug_assertions)) {
         // Who reads what was not written is found out.
         buffer.fill(f32::NAN);
     }

@@ -46,13 +46,15 @@ impl Bytes {
         Ok(bytes)
     }
 
-    /// If the file ends before it should, so do the bytes.
+    /// Behind what cannot be read there are zeros: a decoder must not run out of bytes that it was told of.
     fn read_on(&mut self) {
         self.at = 0;
         self.read.resize(self.left.min(AT_ONCE), 0);
+        if self.failed.is_some() {
+            return;
+        }
         if let Err(error) = self.file.read_exact(&mut self.read) {
-            self.left = 0;
-            self.read.clear();
+            self.read.fill(0);
             self.failed = Some(error);
         }
     }
@@ -92,14 +94,21 @@ impl Taken {
     /// Takes what large tensors of the model at `path` hold out of them; nothing if tract would not find
     /// the file.
     pub(super) fn out_of(model: &mut ModelProto, path: &Path) -> Self {
-        // It refuses what leads out of the folder, and paths that are no text.
-        let name = path.to_str().filter(|_| !path.is_symlink()).and_then(|_| path.file_name());
-        let Some(name) = name.and_then(|name| name.to_str()) else { return Self::default() };
+        let Some(name) = name_in_folder(path) else { return Self::default() };
         let tensors = model.graph.iter_mut().flat_map(|graph| &mut graph.initializer);
         let large = tensors.filter(|tensor| tensor.raw_data.len() > LARGE);
         let taken = (BEYOND..).zip(large).map(|(at, tensor)| (at, take_out(tensor, name, at)));
         Self(Mutex::new(taken.collect()))
     }
+}
+
+/// What a file is called in its folder, if tract will find it there: it refuses paths that are no text, that
+/// cannot be made absolute, and that lead out of the folder.
+fn name_in_folder(path: &Path) -> Option<&str> {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
+    let name = path.to_str().and(path.file_name())?.to_str()?;
+    folder.join(name).canonicalize().is_ok_and(|file| file.starts_with(&folder)).then_some(name)
 }
 
 fn take_out(tensor: &mut TensorProto, location: &str, offset: usize) -> Vec<u8> {
@@ -169,6 +178,34 @@ mod tests {
         std::fs::write(&path, &model.encode_to_vec()[..70_000]).expect("there is room");
         assert!(read(&path).is_err());
         assert!(read(folder.path()).is_err(), "a folder is no file");
+    }
+
+    #[test]
+    fn a_file_that_shrinks_while_it_is_read_is_refused() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let tensor = TensorProto { float_data: vec![1.0; AT_ONCE], ..TensorProto::default() };
+        let graph = GraphProto { initializer: vec![tensor], ..GraphProto::default() };
+        let model = ModelProto { graph: Some(graph), ..ModelProto::default() };
+        let path = folder.path().join("model.onnx");
+        std::fs::write(&path, model.encode_to_vec()).expect("there is room");
+        let mut bytes = Bytes::of(File::open(&path).expect("it is there")).expect("it is readable");
+        let file = File::options().write(true).open(&path).expect("it is there");
+        file.set_len(AT_ONCE as u64).expect("it is ours");
+        // Whatever was decoded: it counts for nothing then.
+        let _ = ModelProto::decode(&mut bytes);
+        assert!(bytes.failed.is_some());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_out_of_the_folder_keeps_what_it_holds() {
+        let [folder, other] = [(); 2].map(|()| tempfile::tempdir().expect("there is room"));
+        let (before, path) = model(folder.path(), &[LARGE + 1]);
+        let link = other.path().join("link.onnx");
+        std::os::unix::fs::symlink(path, &link).expect("there is room");
+        let mut after = before.clone();
+        Taken::out_of(&mut after, &link);
+        assert_eq!(after, before);
     }
 
     #[test]

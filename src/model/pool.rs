@@ -85,6 +85,7 @@ impl Pool {
         let mut y = buffer(self.shape.iter().product());
         let Self { lines, places, .. } = self;
         let maps = x.chunks_exact(lines.input * places.input);
+        assert_eq!(maps.len() * lines.output * places.output, y.len(), "all maps are there");
         let outputs = y.chunks_exact_mut(lines.output * places.output);
         maps.zip(outputs).for_each(|(x, y)| self.run_map(x, y));
         y

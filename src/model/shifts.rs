@@ -82,6 +82,7 @@ impl Shifts {
         let [_, height, width] = self.patches.input;
         let plain = input.as_standard_layout();
         let x = plain.as_slice().expect("standard layout");
+        assert_eq!(x.len(), batch * channels * height * width, "the layer's own input");
         let mut laid = buffer(batch * channels * self.map());
         let maps = laid.chunks_exact_mut(self.map()).zip(x.chunks_exact(height * width));
         for (laid, map) in maps {

@@ -90,8 +90,8 @@ impl Weights {
     }
 
     /// Tells the block from others, if this is all of it and nobody's part.
-    pub fn block(&self) -> Option<*const f32> {
-        self.part.is_none().then_some(self.block.as_ptr())
+    pub fn block(&self) -> Option<*const ()> {
+        self.part.is_none().then_some(Arc::as_ptr(&self.block).cast())
     }
 
     /// Kernels of (groups, rows · channels, 3, 3) as [`winograd::convolve`] multiplies with them, one group

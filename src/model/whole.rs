@@ -177,7 +177,7 @@ impl Rows {
         });
         let (axis, in_output) = axes.find(|(axis, _)| weights.shape()[*axis] > 1)?;
         let (count, size) = (weights.shape()[axis], weights.len() * size_of::<f32>());
-        let at_once = (count * AT_ONCE / size.max(1)).max(1);
+        let at_once = (AT_ONCE / (size / count).max(1)).max(1);
         (size > AT_ONCE).then_some(Self { slot, weights, axis, in_output, count, at_once })
     }
 }
@@ -202,7 +202,7 @@ fn alone(
             }
         });
     }
-    let outputs = part.wire_node(&node.name, node.op.clone(), &taps)?;
+    let outputs = part.wire_node("node", node.op.clone(), &taps)?;
     part.select_output_outlets(&outputs)?;
     Ok((part.into_optimized()?.into_runnable()?, reads))
 }

@@ -47,7 +47,11 @@ impl CodedLayer {
         let mixed = |mixture: &[(usize, f64)]| {
             let blocks: Vec<(f64, Cow<'_, [f32]>)> =
                 mixture.iter().map(|(cell, c)| (*c, self.rows(cell * height, height))).collect();
-            mix(&blocks.iter().map(|(c, block)| (*c, &block[..])).collect::<Vec<_>>())
+            let mut mixed =
+                mix(&blocks.iter().map(|(c, block)| (*c, &block[..])).collect::<Vec<_>>());
+            // They are kept for long.
+            mixed.shrink_to_fit();
+            mixed
         };
         match mixtures {
             [mixture] if !mixture.is_empty() => return mixed(mixture),
