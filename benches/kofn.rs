@@ -121,7 +121,6 @@ fn convolutions(c: &mut Criterion) {
     group.finish();
 }
 
-/// Against the memory: blocks that no cache holds together.
 /// A quarter of a 3 × 3 convolution of VGG-19 or ResNet-50, in tiles, and as a product with patches that are
 /// there already: (channels, rows, lines and places of the map).
 fn tiles(c: &mut Criterion) {
@@ -186,6 +185,7 @@ fn stages(c: &mut Criterion) {
     group.finish();
 }
 
+/// Against the memory: blocks that no cache holds together.
 fn codes(c: &mut Criterion) {
     let blocks: Vec<Vec<f32>> =
         (0..4).map(|salt| (0..1 << 22).map(|i| (i + salt) as f32).collect()).collect();

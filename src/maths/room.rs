@@ -26,22 +26,24 @@ pub fn with_room<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
 
 /// An empty buffer for so many numbers, one that was given back if there is any.
 pub fn empty(len: usize) -> Vec<f32> {
-    let kept = if len < LEAST { None } else { spare().take(len) };
-    let mut buffer = kept.unwrap_or_else(|| Vec::with_capacity(len));
+    let mut buffer = kept(len).unwrap_or_else(|| Vec::with_capacity(len));
     buffer.clear();
     buffer
 }
 
 /// Like [`empty`], filled. What the numbers are is left from before.
 pub fn buffer(len: usize) -> Vec<f32> {
-    let kept = if len < LEAST { None } else { spare().take(len) };
-    let mut buffer = kept.unwrap_or_default();
+    let mut buffer = kept(len).unwrap_or_default();
     buffer.resize(len, 0.0);
     if cfg!(any(test, debug_assertions)) {
         // Who reads what was not written is found out.
         buffer.fill(f32::NAN);
     }
     buffer
+}
+
+fn kept(len: usize) -> Option<Vec<f32>> {
+    if len < LEAST { None } else { spare().take(len) }
 }
 
 /// Keeps a buffer for those to come.

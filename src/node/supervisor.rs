@@ -55,11 +55,6 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Has the memory bring what is known of a device.
-    pub fn will_hear_of(&self, device: DeviceId) {
-        self.health.fetch(device);
-    }
-
     pub fn new(plan: Arc<Plan>, deployment: Arc<Deployment>) -> Self {
         let decoders = plan.stages.iter().map(|s| DecoderCache::new(s.code.clone())).collect();
         let deadlines: Vec<Span> = plan.stages.iter().map(|stage| stage.deadline).collect();
@@ -85,6 +80,11 @@ impl Supervisor {
             waiting,
             mixing,
         }
+    }
+
+    /// Has the memory bring what is known of a device.
+    pub fn will_hear_of(&self, device: DeviceId) {
+        self.health.fetch(device);
     }
 
     fn accept(&mut self, now: Time, request: RequestId, inputs: Vec<Tensor>, out: &mut Effects) {

@@ -53,9 +53,10 @@ impl CodedLayer {
             mixed.shrink_to_fit();
             mixed
         };
-        match mixtures {
-            [mixture] if !mixture.is_empty() => return mixed(mixture),
-            _ => {}
+        if let [mixture] = mixtures
+            && !mixture.is_empty()
+        {
+            return mixed(mixture);
         }
         let mut weights = vec![0.0; op.groups * mixtures.len() * cell_len];
         for (at, mixture) in mixtures.iter().enumerate().filter(|(_, mixture)| !mixture.is_empty())
