@@ -34,7 +34,9 @@
 //! is put together (`model/passing.rs` finds them). Nothing is decoded when the plain shares come first:
 //! their results are read where they lie.
 //!
-//! A step begins as soon as its inputs are there, so the branches of a model are rounds beside each other
+//! Layers that are ready together, as queries, keys and values are, are one round: a share of it is a share
+//! of each (`model/together.rs` finds them, [`plan::Layers`] is what they are to a plan). A step begins as
+//! soon as its inputs are there, so other branches of a model are rounds beside each other
 //! (`node/supervisor/progress.rs`).
 //!
 //! A convolution is linear in its input too. If the topology says `split: Spatial`, the sources are strips

@@ -28,6 +28,7 @@ pub mod strips;
 pub mod synthetic;
 mod tidy;
 mod tiling;
+mod together;
 mod weights;
 mod whole;
 pub mod witness;

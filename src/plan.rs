@@ -12,6 +12,7 @@ mod draft;
 mod expectation;
 mod fault_plan;
 mod inputs;
+mod layers;
 mod policy;
 mod share;
 pub mod shrink;
@@ -32,6 +33,7 @@ pub use draft::{Draft, Part, Way};
 pub use expectation::{Bound, Expectation, Expected, Percentile, Window};
 pub use fault_plan::{Fault, FaultPlan};
 pub use inputs::Input;
+pub use layers::Layers;
 pub use policy::{Arrivals, HealthRule, Learn, Policy, Verify, Wait};
 pub use share::Share;
 pub use source::{Problem, Problems, Source, To};
@@ -144,8 +146,8 @@ pub enum Below {
 
 #[derive(Debug)]
 pub enum StageWork {
-    /// One linear layer, its weights or its input coded.
-    Layer(Arc<CodedLayer>),
+    /// Linear layers that are ready together, their weights coded; or one whose input is.
+    Layers(Layers),
     /// A run of layers that one device executes whole.
     Function(Segment),
 }
@@ -154,7 +156,7 @@ impl Stage {
     /// What the holders of a share must hold.
     pub fn encode(&self, share: usize) -> Share {
         match &self.work {
-            StageWork::Layer(layer) => layer.encode(share),
+            StageWork::Layers(layers) => layers.encode(share),
             StageWork::Function(segment) => Share::Segment(segment.clone()),
         }
     }
@@ -162,7 +164,7 @@ impl Stage {
     /// The same for a run that computes nothing: what it costs, without its numbers.
     pub fn outline(&self, share: usize) -> Share {
         match &self.work {
-            StageWork::Layer(layer) => layer.outline(share),
+            StageWork::Layers(layers) => layers.outline(share),
             StageWork::Function(segment) => Share::Segment(segment.clone()),
         }
     }
@@ -170,10 +172,7 @@ impl Stage {
     /// What kind of work it is, as people say it.
     pub fn kind(&self) -> String {
         match &self.work {
-            StageWork::Layer(layer) if layer.strips().is_some() => {
-                format!("{} in strips", layer.layer().kind)
-            }
-            StageWork::Layer(layer) => layer.layer().kind.clone(),
+            StageWork::Layers(layers) => layers.kind(),
             StageWork::Function(_) if self.batch.is_some() => "run on batches".to_owned(),
             StageWork::Function(_) => "run whole".to_owned(),
         }
@@ -211,7 +210,7 @@ impl Stage {
     /// The work of a share.
     pub fn share_work(&self, share: usize) -> Flops {
         match &self.work {
-            StageWork::Layer(layer) => layer.share_work(share),
+            StageWork::Layers(layers) => layers.share_work(share),
             StageWork::Function(segment) => segment.work,
         }
     }
@@ -219,27 +218,23 @@ impl Stage {
     /// The work of the layer, or the run of layers, in one piece.
     pub fn undivided_work(&self) -> Flops {
         match &self.work {
-            StageWork::Layer(layer) => layer.op().work(layer.op().rows),
+            StageWork::Layers(layers) => layers.undivided_work(),
             StageWork::Function(segment) => segment.work,
         }
     }
 
     /// The work of encoding its shares, once, at deployment.
     pub fn encode_work(&self) -> Flops {
-        let StageWork::Layer(layer) = &self.work else { return Flops(0) };
-        if layer.strips().is_some() {
-            return Flops(0);
+        match &self.work {
+            StageWork::Layers(layers) => layers.encode_work(),
+            StageWork::Function(_) => Flops(0),
         }
-        let coded = (0..self.code.shares()).filter(|share| self.code.plain(*share).is_none());
-        let terms = coded.flat_map(|share| self.code.encoder().share(share)).map(Vec::len);
-        let cell = layer.op().weight_bytes(layer.rows_per_source()).0 / 4;
-        Flops(2 * terms.sum::<usize>() as u64 * cell / self.code.encoder().cells() as u64)
     }
 
     /// The work of encoding its input, for each request.
     pub fn input_encode_work(&self) -> Flops {
         match &self.work {
-            StageWork::Layer(layer) => layer.input_encode_work(),
+            StageWork::Layers(layers) => layers.input_encode_work(),
             StageWork::Function(_) => Flops(0),
         }
     }
@@ -247,7 +242,7 @@ impl Stage {
     /// The size of a share's weights.
     pub fn share_bytes(&self, share: usize) -> Bytes {
         match &self.work {
-            StageWork::Layer(layer) => layer.share_bytes(share),
+            StageWork::Layers(layers) => layers.share_bytes(share),
             StageWork::Function(segment) => segment.weight_bytes,
         }
     }
@@ -257,7 +252,7 @@ impl Stage {
     pub fn held_bytes(&self, devices: usize) -> Vec<Bytes> {
         let mut held = vec![Bytes(0); devices];
         let rest_on_the_same =
-            matches!(&self.work, StageWork::Layer(layer) if layer.strips().is_some());
+            matches!(&self.work, StageWork::Layers(layers) if layers.in_strips().is_some());
         for (share, holders) in self.holders.iter().enumerate() {
             let size = self.share_bytes(share);
             for DeviceId(device) in holders {
@@ -271,7 +266,7 @@ impl Stage {
     /// The size of what the holder of a share is sent for a request.
     pub fn task_bytes(&self, share: usize) -> Bytes {
         match &self.work {
-            StageWork::Layer(layer) => layer.task_bytes(share),
+            StageWork::Layers(layers) => layers.task_bytes(share),
             StageWork::Function(_) => self.input_bytes,
         }
     }
@@ -279,7 +274,7 @@ impl Stage {
     /// The size of a share's result.
     pub fn reply_bytes(&self, share: usize) -> Bytes {
         match &self.work {
-            StageWork::Layer(layer) => layer.reply_bytes(share),
+            StageWork::Layers(layers) => layers.reply_bytes(share),
             StageWork::Function(segment) => segment.result_bytes,
         }
     }
@@ -323,8 +318,13 @@ impl Plan {
         held_bytes(&self.stages, self.devices.len())
     }
 
+    /// The stage of that name, or that a layer of that name belongs to.
     pub fn stage(&self, name: &str) -> Option<StageId> {
-        self.stages.iter().position(|stage| stage.name == name).map(StageId)
+        let is_so = |stage: &Stage| {
+            let has = |layers: &Layers| layers.iter().any(|layer| layer.layer().name == name);
+            stage.name == name || matches!(&stage.work, StageWork::Layers(layers) if has(layers))
+        };
+        self.stages.iter().position(is_so).map(StageId)
     }
 }
 

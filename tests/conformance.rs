@@ -81,7 +81,7 @@ fn verdict(case: &Path) -> Verdict {
         Ok(plan)
     };
     let is_in_strips = |stage: &Stage| match &stage.work {
-        StageWork::Layer(layer) => layer.strips().is_some(),
+        StageWork::Layers(layers) => layers.in_strips().is_some(),
         StageWork::Function(_) => false,
     };
     let strips = run("Spatial").map(|plan| plan.stages.iter().any(is_in_strips));

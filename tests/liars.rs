@@ -54,7 +54,9 @@ impl Stage {
         let probe = Arc::new(probe);
         let witness = |share: &Share| match share {
             Share::Rows { weights, .. } => Witness::new(probe.clone(), weights),
-            Share::Segment(_) | Share::Outline { .. } => unreachable!("a layer's share is rows"),
+            Share::Segment(_) | Share::Several(_) | Share::Outline { .. } => {
+                unreachable!("a layer's share is rows")
+            }
         };
         let witnesses = shares.iter().map(witness).collect();
         let name = format!("{model} {}", layer.name);
@@ -81,9 +83,10 @@ fn layers(images: &[Tensor]) -> Vec<(String, Layer, Vec<Tensor>)> {
             for piece in &pieces.pieces {
                 let taken: Vec<Tensor> = piece.inputs.iter().map(|w| values[w].clone()).collect();
                 let outputs = match &piece.kind {
-                    PieceKind::Layer(at) => {
-                        let layer = &network.layers[*at];
-                        inputs[*at].push(taken[0].clone());
+                    PieceKind::Layers(members) => {
+                        let at = members[0].layer;
+                        let layer = &network.layers[at];
+                        inputs[at].push(taken[0].clone());
                         vec![layer.undivided(&taken)]
                     }
                     PieceKind::Local(segment) | PieceKind::Function(_, segment) => {

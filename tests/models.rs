@@ -7,7 +7,7 @@ use std::sync::Arc;
 use kofn::code::Mds;
 use kofn::maths::Tensor;
 use kofn::maths::chance::Seed;
-use kofn::model::cut::{Mark, PieceKind, Pieces};
+use kofn::model::cut::{Mark, Member, PieceKind, Pieces};
 use kofn::model::images::parse_idx;
 use kofn::model::synthetic::Architecture;
 use kofn::model::{Network, Whole};
@@ -45,8 +45,16 @@ fn run(network: &Network, pieces: &Pieces, inputs: &[Tensor]) -> Vec<Tensor> {
     for piece in &pieces.pieces {
         let inputs: Vec<Tensor> = piece.inputs.iter().map(|wire| values[wire].clone()).collect();
         let outputs = match &piece.kind {
-            PieceKind::Layer(layer) => {
-                vec![network.layers[*layer].undivided(&inputs)]
+            PieceKind::Layers(members) => {
+                let applied = members.iter().map(|member| member.input + 1).max().unwrap_or(0);
+                let mut addends = inputs[applied..].iter();
+                let output = |member: &Member| {
+                    let layer = &network.layers[member.layer];
+                    let addend = if layer.finish.adds { addends.next() } else { None };
+                    let own = std::iter::once(&inputs[member.input]).chain(addend);
+                    layer.undivided(&own.cloned().collect::<Vec<_>>())
+                };
+                members.iter().map(output).collect()
             }
             PieceKind::Local(segment) | PieceKind::Function(_, segment) => {
                 segment.run(&inputs).expect("a segment runs")
@@ -91,6 +99,37 @@ fn cut_at_every_layer_the_pieces_give_what_the_whole_gives() {
     }
 }
 
+/// The names of the layers of each piece that is of layers.
+fn rounds(network: &Network, pieces: &Pieces) -> Vec<String> {
+    let names = |members: &Vec<Member>| {
+        let names = members.iter().map(|member| network.layers[member.layer].name.as_str());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    let layers = pieces.pieces.iter().filter_map(|piece| match &piece.kind {
+        PieceKind::Layers(members) => Some(names(members)),
+        PieceKind::Function(..) | PieceKind::Local(_) => None,
+    });
+    layers.collect()
+}
+
+#[test]
+fn layers_that_are_ready_together_make_one_piece() {
+    let network = open("tinyvit-fashion");
+    let cut = || network.cut(&vec![Mark::Coded; network.layers.len()]).expect("cuts");
+    assert_eq!(cut().together(|_, _| false).pieces.len(), cut().pieces.len());
+    let pieces = cut().together(|_, _| true);
+    let found = rounds(&network, &pieces);
+    let first_block =
+        ["blocks.0/q blocks.0/k blocks.0/v", "blocks.0/o", "blocks.0/up", "blocks.0/down"];
+    assert_eq!(found[1..5], first_block);
+    let whole = network.whole().expect("runs");
+    for image in images().iter().step_by(100) {
+        let image = std::slice::from_ref(image);
+        let (got, want) = (run(&network, &pieces, image), whole.run(image).expect("runs"));
+        assert!(largest_difference(&got[0], &want[0]) < 2e-5);
+    }
+}
+
 #[test]
 fn function_stages_take_the_operators_around_their_layers_along() {
     let network = open("lenet5-fashion");
@@ -101,7 +140,7 @@ fn function_stages_take_the_operators_around_their_layers_along() {
         .iter()
         .map(|piece| match &piece.kind {
             PieceKind::Function(..) => "function",
-            PieceKind::Layer(_) => "layer",
+            PieceKind::Layers(_) => "layer",
             PieceKind::Local(_) => "local",
         })
         .collect();

@@ -106,13 +106,14 @@ fn coded(text: &str) -> Result<Arc<Plan>, String> {
     Ok(plan)
 }
 
-/// What was coded: (groups, rows, depth, columns) of each stage.
+/// What was coded: (groups, rows, depth, columns) of each layer.
 fn products(plan: &Plan) -> Vec<[usize; 4]> {
     let layers = plan.stages.iter().filter_map(|stage| match &stage.work {
-        StageWork::Layer(layer) => Some(layer.op()),
+        StageWork::Layers(layers) => Some(layers.iter()),
         StageWork::Function(_) => None,
     });
-    layers.map(|op| [op.groups, op.rows, op.depth, op.columns]).collect()
+    let ops = layers.flatten().map(|layer| layer.op());
+    ops.map(|op| [op.groups, op.rows, op.depth, op.columns]).collect()
 }
 
 #[test]
@@ -333,7 +334,7 @@ const BRANCHES: [(&str, usize); 19] = [
 fn however_a_graph_branches_and_joins_all_its_layers_are_coded() {
     for (text, layers) in BRANCHES {
         let plan = coded(text).unwrap_or_else(|why| panic!("{text}: {why}"));
-        assert_eq!(plan.stages.len(), layers, "{text}");
+        assert_eq!(products(&plan).len(), layers, "{text}");
         assert!(plan.locals.is_empty(), "{text}: {:?}", plan.locals);
     }
 }

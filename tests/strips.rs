@@ -220,7 +220,7 @@ fn a_network_in_strips_is_the_undivided_one_while_one_dies_and_one_lies() {
         let policy = format!("policy: (verify: {verify}, ");
         let plan = good(&[(CODE, code), ("policy: (", &policy)]);
         let strips = |stage: &&kofn::plan::Stage| match &stage.work {
-            StageWork::Layer(layer) => layer.strips().is_some(),
+            StageWork::Layers(layers) => layers.in_strips().is_some(),
             StageWork::Function(_) => false,
         };
         let split: Vec<_> = plan.stages.iter().filter(strips).map(|s| s.name.clone()).collect();
@@ -248,7 +248,7 @@ fn first(trace: &Trace, what: impl Fn(&Event) -> bool) -> &Record {
 
 fn strips_of(plan: &Plan, stage: usize) -> Arc<CodedLayer> {
     match &plan.stages[stage].work {
-        StageWork::Layer(layer) => layer.clone(),
+        StageWork::Layers(layers) => layers.first().clone(),
         StageWork::Function(_) => panic!("a layer"),
     }
 }

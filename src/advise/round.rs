@@ -8,7 +8,7 @@ use super::draws::{DRAWS, Draws};
 use super::fleet::Fleet;
 use super::offer::{Kind, Offer};
 use crate::code::{Arrived, DecoderCache};
-use crate::plan::{CodedLayer, Draft, Part, Plan, Stage, StageWork, Verify, Wait, Way};
+use crate::plan::{Draft, Layers, Part, Plan, Stage, StageWork, Verify, Wait, Way};
 use crate::units::{Bytes, DeviceId, Flops};
 
 /// Where offers are timed.
@@ -49,21 +49,21 @@ impl Task {
 struct Desk<'p> {
     plan: &'p Plan,
     stage: &'p Stage,
-    layer: &'p CodedLayer,
+    layers: &'p Layers,
     decoders: DecoderCache,
     /// By the shares that came.
     known: BTreeMap<Arrived, f64>,
 }
 
 impl<'p> Desk<'p> {
-    fn new(plan: &'p Plan, stage: &'p Stage, layer: &'p CodedLayer) -> Self {
+    fn new(plan: &'p Plan, stage: &'p Stage, layers: &'p Layers) -> Self {
         let decoders = DecoderCache::new(stage.code.clone());
-        Self { plan, stage, layer, decoders, known: BTreeMap::new() }
+        Self { plan, stage, layers, decoders, known: BTreeMap::new() }
     }
 
     /// For mixing the layer's input, where it is coded.
     fn encodes(&self) -> f64 {
-        let (work, traffic) = (self.layer.input_encode_work(), self.layer.input_encode_traffic());
+        let (work, traffic) = (self.layers.input_encode_work(), self.layers.input_encode_traffic());
         self.plan.supervisor.time_for(work, traffic).as_millis()
     }
 
@@ -72,20 +72,20 @@ impl<'p> Desk<'p> {
         if let Some(known) = self.known.get(&arrived) {
             return *known;
         }
-        let Self { stage, layer, .. } = self;
+        let Self { stage, layers, .. } = self;
         let (terms, recipes) = self
             .decoders
             .decoder(&arrived)
             .map_or((0, 0), |decoder| (decoder.terms(), decoder.recipes.len()));
         let check = match stage.verify {
-            Verify::Always => layer.witness_work(arrived.iter().copied()).0,
+            Verify::Always => layers.witness_work(arrived.iter().copied()).0,
             Verify::Surplus | Verify::Auto => {
-                arrived.iter().map(|share| 2 * layer.result_len(*share) as u64).sum()
+                arrived.iter().map(|share| 2 * layers.result_len(*share) as u64).sum()
             }
             Verify::Off => 0,
         };
-        let work = Flops((2 * terms * layer.cell_len()) as u64 + check);
-        let traffic = Bytes((4 * (terms + 2 * recipes) * layer.cell_len()) as u64);
+        let work = Flops((2 * terms * layers.cell_len()) as u64 + check);
+        let traffic = Bytes((4 * (terms + 2 * recipes) * layers.cell_len()) as u64);
         let took = self.plan.supervisor.time_for(work, traffic).as_millis();
         self.known.insert(arrived, took);
         took
@@ -96,8 +96,8 @@ impl Rounds<'_> {
     /// A coded layer: the time of the last reply it waits for, with all that the supervisor does.
     pub(super) fn coded(&self, at: usize, part: Part, plan: &Plan, stage: &Stage) -> Offer {
         let copies = Kind::of(&part.way) == Kind::Copies;
-        let StageWork::Layer(layer) = &stage.work else { unreachable!("a layer was split") };
-        let (needs, mut desk) = (self.needs(stage), Desk::new(plan, stage, layer));
+        let StageWork::Layers(layers) = &stage.work else { unreachable!("a layer was split") };
+        let (needs, mut desk) = (self.needs(stage), Desk::new(plan, stage, layers));
         let (lead, encodes) = (self.fleet.layers[at].lead_ms, desk.encodes());
         let tasks: Vec<Task> =
             (0..stage.code.shares()).map(|share| Task::of(stage, share)).collect();

@@ -81,9 +81,12 @@ fn spoil_one(
     result: &mut [Tensor],
     spoil: impl Fn(&mut ChaCha8Rng, f32) -> f32,
 ) {
-    let Some(tensor) = result.first_mut().filter(|tensor| !tensor.is_empty()) else { return };
-    let at = rng.random_range(0..tensor.len());
-    let element = tensor.iter_mut().nth(at).expect("within its length");
+    let len = result.iter().map(Tensor::len).sum::<usize>();
+    if len == 0 {
+        return;
+    }
+    let at = rng.random_range(0..len);
+    let element = result.iter_mut().flatten().nth(at).expect("within its length");
     *element = spoil(rng, *element);
 }
 

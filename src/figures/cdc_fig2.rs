@@ -123,8 +123,9 @@ fn run_with_loss(
     for Piece { kind, inputs, outputs } in &pieces.pieces {
         let inputs: Vec<Tensor> = inputs.iter().map(|wire| values[wire].clone()).collect();
         let results = match kind {
-            PieceKind::Layer(layer) => {
-                let layer = &plan.network.layers[*layer];
+            PieceKind::Layers(members) => {
+                // Pieces as they were cut are of one layer.
+                let layer = &plan.network.layers[members[0].layer];
                 let mut result = layer.op.apply(&layer.weights, &inputs[0]);
                 let gone = result.iter_mut().zip(draws).filter(|(_, draw)| **draw < lost);
                 gone.for_each(|(y, _)| *y = 0.0);

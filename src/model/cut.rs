@@ -36,12 +36,21 @@ pub struct Piece {
 
 #[derive(Debug)]
 pub enum PieceKind {
-    /// A coded layer, by its place in [`Network::layers`].
-    Layer(usize),
+    /// A coded layer; several, where they go out [`together`](Pieces::together).
+    Layers(Vec<Member>),
     /// A function stage, by its number, and what its device runs.
     Function(usize, Segment),
     /// Run by the supervisor.
     Local(Segment),
+}
+
+/// A coded layer of a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its place in [`Network::layers`].
+    pub layer: usize,
+    /// Which of the piece's inputs it is applied to.
+    pub input: usize,
 }
 
 /// A network in pieces. Wires are numbered from 0; the network's inputs come first.
@@ -93,7 +102,7 @@ impl Network {
             }
             let run = |name: &str| Segment::extract(&self.graph, name, &nodes, &inputs, &outputs);
             let kind = match what {
-                What::Layer(layer) => PieceKind::Layer(layer),
+                What::Layer(layer) => PieceKind::Layers(vec![Member { layer, input: 0 }]),
                 What::Function(number) => PieceKind::Function(number, run("function stage")?),
                 What::Local(None) => PieceKind::Local(run("before the first stage")?),
                 What::Local(Some(layer)) => {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use ndarray::{ArcArray, ArrayViewD, IxDyn};
 
 use super::Weights;
-use super::lowered::Inputs;
+use super::lowered::{Input, Inputs};
 use super::tiling::Tiling;
 use crate::maths::Tensor;
 use crate::maths::product::{FEW, product_while};
@@ -106,8 +106,9 @@ impl LinearOp {
     /// # Panics
     /// If `weights` is not a whole number of rows, or `input` is not the layer's input.
     pub fn apply(&self, weights: &Weights, input: &Tensor) -> Vec<f32> {
-        let inputs = vec![input.clone()].into();
-        self.apply_while(weights, &inputs, &|| true).expect("it was wanted all the time")
+        let inputs = Inputs::from(vec![input.clone()]);
+        let input = inputs.laid(0, 0).expect("there is one");
+        self.apply_while(weights, input, &|| true).expect("it was wanted all the time")
     }
 
     /// Like [`Self::apply`], while it is `wanted`; None if it was not any more.
@@ -117,15 +118,14 @@ impl LinearOp {
     pub fn apply_while(
         &self,
         weights: &Weights,
-        inputs: &Inputs,
+        input: Input<'_>,
         wanted: &dyn Fn() -> bool,
     ) -> Option<Vec<f32>> {
-        let input = &inputs[0];
         let rows = weights.len() / (self.groups * self.depth).max(1);
         if let Some(tiling) = Tiling::of(self, rows)
             && let Some(kernels) = weights.transformed(self.groups)
         {
-            let out = tiling.convolve(kernels, inputs, wanted)?;
+            let out = tiling.convolve(kernels, input, wanted)?;
             // Sums of places may overflow where products with their weights do not.
             if finite(&out) {
                 return Some(out);
@@ -135,14 +135,14 @@ impl LinearOp {
         let shape = [rows, self.depth, self.columns];
         let mut out = buffer(self.groups * rows * self.columns);
         if self.columns > FEW && !out.is_empty() && self.depth > 0 {
-            let lowered = wanted().then(|| inputs.lowered(self))?;
+            let lowered = wanted().then(|| input.lowered(self))?;
             let parts = weights.chunks(rows * self.depth).zip(out.chunks_mut(rows * self.columns));
             for (group, (weights, out)) in parts.enumerate() {
-                lowered.multiply(group, weights, input, out, wanted)?;
+                lowered.multiply(group, weights, input.tensor, out, wanted)?;
             }
             return Some(out);
         }
-        let lowered = wanted().then(|| self.lower(input))?;
+        let lowered = wanted().then(|| self.lower(input.tensor))?;
         for group in 0..self.groups {
             let part =
                 |slice: &[f32], size: usize| group * size..(group * size + size).min(slice.len());

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
+use smallvec::SmallVec;
+
 use super::linear::{LinearOp, Lowering};
 use super::shifts::Shifts;
 use super::tiling::Tiling;
@@ -19,22 +21,38 @@ pub struct Inputs(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     tensors: Vec<Tensor>,
+    laid: SmallVec<[Laid; 1]>,
+}
+
+/// One of them as it is laid out for the layers that take it alike.
+#[derive(Debug, Default)]
+struct Laid {
     lowered: OnceLock<Lowered>,
-    /// Laid out for tiles.
+    /// For tiles.
     tiled: OnceLock<Vec<f32>>,
 }
 
+/// What a layer is applied to.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'i> {
+    pub(super) tensor: &'i Tensor,
+    laid: &'i Laid,
+}
+
 impl From<Vec<Tensor>> for Inputs {
+    /// For one layer, or for a segment.
     fn from(tensors: Vec<Tensor>) -> Self {
-        Self(Arc::new(Shared { tensors, lowered: OnceLock::new(), tiled: OnceLock::new() }))
+        Self::laid_out(tensors, 1)
     }
 }
 
 /// Whoever comes to its end last gives its buffers back.
 impl Drop for Shared {
     fn drop(&mut self) {
-        let lowered = self.lowered.take().and_then(|lowered| lowered.laid);
-        lowered.into_iter().chain(self.tiled.take()).for_each(give_back);
+        for Laid { lowered, tiled } in &mut self.laid {
+            let lowered = lowered.take().and_then(|lowered| lowered.laid);
+            lowered.into_iter().chain(tiled.take()).for_each(give_back);
+        }
         self.tensors.drain(..).for_each(give_back_tensor);
     }
 }
@@ -48,14 +66,28 @@ impl Deref for Inputs {
 }
 
 impl Inputs {
-    /// The first of them, for the one layer they are for.
-    pub(super) fn lowered(&self, op: &LinearOp) -> &Lowered {
-        self.0.lowered.get_or_init(|| Lowered::new(op, &self[0]))
+    /// For layers that lay them out in so many ways.
+    pub fn laid_out(tensors: Vec<Tensor>, ways: usize) -> Self {
+        let laid = (0..ways).map(|_| Laid::default()).collect();
+        Self(Arc::new(Shared { tensors, laid }))
     }
 
-    /// The same, laid out for tiles.
-    pub(super) fn tiled(&self, tiling: &Tiling) -> &[f32] {
-        self.0.tiled.get_or_init(|| tiling.shifts.lay_out(&self[0]))
+    /// One of them, laid out in one of the ways; `None` if there is no such input.
+    ///
+    /// # Panics
+    /// If there are not so many ways.
+    pub fn laid(&self, input: usize, way: usize) -> Option<Input<'_>> {
+        Some(Input { tensor: self.0.tensors.get(input)?, laid: &self.0.laid[way] })
+    }
+}
+
+impl<'i> Input<'i> {
+    pub(super) fn lowered(self, op: &LinearOp) -> &'i Lowered {
+        self.laid.lowered.get_or_init(|| Lowered::new(op, self.tensor))
+    }
+
+    pub(super) fn tiled(self, tiling: &Tiling) -> &'i [f32] {
+        self.laid.tiled.get_or_init(|| tiling.shifts.lay_out(self.tensor))
     }
 }
 

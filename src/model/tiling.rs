@@ -1,7 +1,7 @@
 //! Which convolutions are computed in tiles, by Winograd's algorithm, and how their input is laid out.
 
 use super::linear::{LinearOp, Lowering, Patches};
-use super::lowered::Inputs;
+use super::lowered::Input;
 use super::shifts::Shifts;
 use crate::maths::room::{buffer, give_back};
 use crate::maths::winograd::{self, PLACES, Tiles};
@@ -48,10 +48,10 @@ impl Tiling {
     pub(super) fn convolve(
         &self,
         kernels: &[f32],
-        inputs: &Inputs,
+        input: Input<'_>,
         wanted: &dyn Fn() -> bool,
     ) -> Option<Vec<f32>> {
-        let laid = wanted().then(|| inputs.tiled(self))?;
+        let laid = wanted().then(|| input.tiled(self))?;
         let rows = kernels.len() / (self.groups * PLACES * self.channels);
         let map: usize = self.output.iter().product();
         let mut out = buffer(self.groups * rows * self.images * map);
@@ -99,6 +99,7 @@ mod tests {
     use crate::maths::product::product;
     use crate::model::Weights;
     use crate::model::linear::Raising;
+    use crate::model::lowered::Inputs;
     use crate::model::probe::Probe;
     use crate::model::witness::Witness;
 
@@ -181,7 +182,9 @@ mod tests {
             let weights = weights(&op, 0.01);
             let tiling = Tiling::of(&op, rows).expect("it pays");
             let kernels = weights.transformed(groups).expect("they are large enough");
-            let out = tiling.convolve(kernels, &vec![x.clone()].into(), &|| true).expect("wanted");
+            let inputs = Inputs::from(vec![x.clone()]);
+            let input = inputs.laid(0, 0).expect("there is one");
+            let out = tiling.convolve(kernels, input, &|| true).expect("wanted");
             prop_assert_eq!(&out, &op.apply(&weights, &x));
             for (y, want) in out.iter().zip(by_patches(&op, &weights, &x)) {
                 prop_assert!((y - want).abs() <= 1e-6 * (channels * 9) as f32, "{y} against {want}");

@@ -11,7 +11,7 @@ use crate::maths::Tensor;
 use crate::maths::room::give_back_tensor;
 use crate::model::Segment;
 use crate::model::lowered::Inputs;
-use crate::plan::{Batch, CodedLayer, Mixed, Share};
+use crate::plan::{Batch, CodedLayer, Layers, Mixed, Share};
 use crate::units::{Bytes, Flops, RequestId};
 
 #[derive(Clone, Debug)]
@@ -20,15 +20,15 @@ pub enum Job {
     Encode { round: RoundId, layer: Arc<CodedLayer>, input: Tensor },
     /// A device computes its share.
     Share { ticket: Ticket, share: Arc<Share>, inputs: Inputs, wanted: Wanted },
-    /// The supervisor rebuilds a layer's output from the results in hand.
+    /// The supervisor rebuilds the outputs of a round's layers from the results in hand.
     Decode {
         round: RoundId,
-        layer: Arc<CodedLayer>,
+        layers: Layers,
         decoder: Arc<Decoder>,
         results: Results,
         check: Check,
-        /// What is added to the output.
-        addend: Option<Tensor>,
+        /// What is added to outputs.
+        addends: Vec<Tensor>,
     },
     /// The supervisor mixes the inputs of a batch.
     Mix { round: RoundId, batch: Batch, code: Arc<Estimator>, inputs: Vec<Vec<Tensor>> },
@@ -93,7 +93,7 @@ pub enum Output {
     },
     Decoded {
         round: RoundId,
-        outcome: Result<Box<Tensor>, Undecoded>,
+        outcome: Result<Vec<Tensor>, Undecoded>,
     },
     Mixed {
         round: RoundId,
@@ -127,9 +127,9 @@ impl Job {
         match self {
             Self::Encode { layer, .. } => layer.input_encode_work(),
             Self::Share { share, .. } => share.work(),
-            Self::Decode { layer, decoder, results, check, .. } => {
-                let mixing = Flops((2 * decoder.terms() * layer.cell_len()) as u64);
-                mixing + layer.finish_work() + check.work(layer, results.shares())
+            Self::Decode { layers, decoder, results, check, .. } => {
+                let mixing = Flops((2 * decoder.terms() * layers.cell_len()) as u64);
+                mixing + layers.finish_work() + check.work(layers, results.shares())
             }
             Self::Mix { batch, code, inputs, .. } => batch::mix_work(batch, code, inputs),
             Self::ReadOff { code, decoder, results, lies_left, .. } => {
@@ -147,11 +147,11 @@ impl Job {
                 let read: usize = inputs.iter().map(|x| 4 * x.len()).sum();
                 share.weight_bytes() + share.result_bytes() + Bytes(read as u64)
             }
-            Self::Decode { layer, decoder, addend, .. } => {
+            Self::Decode { layers, decoder, addends, .. } => {
                 // Mixing reads each term; assembling reads and writes every source once.
                 let blocks = decoder.terms() + 2 * decoder.recipes.len();
-                let added = addend.as_ref().map_or(0, Tensor::len);
-                Bytes((4 * (blocks * layer.cell_len() + added)) as u64)
+                let added: usize = addends.iter().map(Tensor::len).sum();
+                Bytes((4 * (blocks * layers.cell_len() + added)) as u64)
             }
             Self::Mix { code, inputs, .. } => {
                 let input: usize = inputs.first().into_iter().flatten().map(Tensor::len).sum();
@@ -202,11 +202,7 @@ impl Job {
         match self {
             Self::Encode { round, .. } => Output::Encoded { round, tasks: Ok(tensors) },
             Self::Share { ticket, .. } => Output::Share { ticket, result: Ok(Arc::new(tensors)) },
-            Self::Decode { round, .. } => {
-                let outcome = tensors.into_iter().next();
-                let nothing = || Undecoded::Broken("nothing was decoded".to_owned());
-                Output::Decoded { round, outcome: outcome.map(Box::new).ok_or_else(nothing) }
-            }
+            Self::Decode { round, .. } => Output::Decoded { round, outcome: Ok(tensors) },
             Self::Local { request, step, .. } => {
                 Output::Local { request, step, outputs: Ok(tensors) }
             }
@@ -242,11 +238,12 @@ impl Job {
                 let result = share.run_while(&inputs, &|| wanted.is_so()).map(Arc::new);
                 Output::Share { ticket, result }
             }
-            Self::Decode { round, layer, decoder, results, check, addend } => {
-                let added = addend.as_ref();
-                let outcome = check_and_decode(&layer, &decoder, &results, &check, added);
-                addend.into_iter().for_each(give_back_tensor);
-                Output::Decoded { round, outcome: outcome.map(Box::new) }
+            Self::Decode { round, layers, decoder, results, check, addends } => {
+                // Bias and the outputs' layouts come after decoding: recovery is on pre-activations.
+                let checked = check.layers(&layers, &results);
+                let outcome = checked.map(|()| layers.decode(&decoder, results.iter(), &addends));
+                addends.into_iter().for_each(give_back_tensor);
+                Output::Decoded { round, outcome }
             }
             Self::Mix { round, batch, code, inputs } => {
                 Output::Mixed { round, mixed: batch.mix(&code, &inputs) }
@@ -271,26 +268,9 @@ impl Output {
         match self {
             Self::Encoded { tasks, .. } => tasks.as_ref().ok().cloned(),
             Self::Share { result, .. } => result.as_ref().ok().map(|result| result.to_vec()),
-            Self::Decoded { outcome, .. } => {
-                outcome.as_ref().ok().map(|tensor| vec![tensor.as_ref().clone()])
-            }
+            Self::Decoded { outcome, .. } => outcome.as_ref().ok().cloned(),
             Self::Local { outputs, .. } => outputs.as_ref().ok().cloned(),
             Self::Mixed { .. } | Self::HasReadOff { .. } => None,
         }
     }
-}
-
-/// Looks for lies, and decodes if there are none.
-fn check_and_decode(
-    layer: &CodedLayer,
-    decoder: &Decoder,
-    results: &Results,
-    check: &Check,
-    addend: Option<&Tensor>,
-) -> Result<Tensor, Undecoded> {
-    check.layer(layer, results)?;
-    let blocks =
-        results.iter().filter_map(|(share, result)| Some((share, result.first()?.as_slice()?)));
-    // Bias and the output's layout come after decoding: recovery is on pre-activations.
-    Ok(layer.decode(decoder, &blocks.collect(), addend))
 }

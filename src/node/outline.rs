@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ndarray::IxDyn;
+use smallvec::{SmallVec, smallvec};
 
 use super::{Job, Output};
 use crate::code::Code;
@@ -15,8 +16,8 @@ use crate::plan::{Mixed, Share};
 #[derive(Debug, Default)]
 pub struct Blanks {
     tensors: BTreeMap<Vec<usize>, Tensor>,
-    /// Results of rows, by how many numbers they are.
-    rows: BTreeMap<usize, Arc<Vec<Tensor>>>,
+    /// Results of rows, by how many numbers they are of each layer.
+    rows: BTreeMap<SmallVec<[usize; 1]>, Arc<Vec<Tensor>>>,
 }
 
 impl Blanks {
@@ -29,13 +30,22 @@ impl Blanks {
         blank
     }
 
-    fn rows(&mut self, len: usize) -> Arc<Vec<Tensor>> {
-        if let Some(known) = self.rows.get(&len) {
+    fn rows(&mut self, lens: SmallVec<[usize; 1]>) -> Arc<Vec<Tensor>> {
+        if let Some(known) = self.rows.get(&lens) {
             return known.clone();
         }
-        let blank = Arc::new(vec![self.of(&[len])]);
-        self.rows.insert(len, blank.clone());
+        let blank = Arc::new(lens.iter().map(|len| self.of(&[*len])).collect::<Vec<_>>());
+        self.rows.insert(lens, blank.clone());
         blank
+    }
+
+    fn result(&mut self, share: &Share) -> Arc<Vec<Tensor>> {
+        let len = |share: &Share| share.result_bytes().0 as usize / size_of::<f32>();
+        match share {
+            Share::Segment(segment) => Arc::new(self.all(&segment.result_shapes)),
+            Share::Several(parts) => self.rows(parts.iter().map(|part| len(&part.share)).collect()),
+            Share::Rows { .. } | Share::Outline { .. } => self.rows(smallvec![len(share)]),
+        }
     }
 
     fn all(&mut self, shapes: &[Vec<usize>]) -> Vec<Tensor> {
@@ -51,14 +61,11 @@ impl Blanks {
                 Output::Encoded { round, tasks: Ok(tasks) }
             }
             Job::Share { ticket, share, .. } => {
-                let result = match share.as_ref() {
-                    Share::Segment(segment) => Arc::new(self.all(&segment.result_shapes)),
-                    Share::Rows { .. } | Share::Outline { .. } => self.rows(share.result_len()),
-                };
-                Output::Share { ticket, result: Ok(result) }
+                Output::Share { ticket, result: Ok(self.result(&share)) }
             }
-            Job::Decode { round, layer, .. } => {
-                Output::Decoded { round, outcome: Ok(Box::new(self.of(&layer.op().raising.shape))) }
+            Job::Decode { round, layers, .. } => {
+                let shapes = layers.iter().map(|layer| &layer.op().raising.shape);
+                Output::Decoded { round, outcome: Ok(shapes.map(|it| self.of(it)).collect()) }
             }
             Job::Mix { round, code, inputs, .. } => {
                 let tasks = inputs.first().map(|input| vec![input.clone(); code.shares()]);

@@ -28,6 +28,7 @@ use super::{Effects, Input, Job, Message, Node, NodeId, Output, RoundId, Ticket,
 use crate::code::DecoderCache;
 use crate::event::Event;
 use crate::maths::Tensor;
+use crate::model::lowered::Inputs;
 use crate::plan::{Plan, StageWork, StepWork};
 use crate::units::{DeviceId, RequestId, Span, StageId, Time};
 
@@ -129,15 +130,22 @@ impl Supervisor {
             return self.join(now, request, stage, inputs, out);
         }
         let round = RoundId { request, stage };
-        if let StageWork::Layer(layer) = &plan.stages[stage.0].work {
-            let Some(progress) = self.requests.get_mut(&request) else { return };
-            progress.addends.extend(inputs.drain(1..).map(|addend| (stage, addend)));
-            if layer.strips().is_some() {
-                let [input] = inputs.try_into().expect("a linear layer is applied to one value");
-                return out.work(Job::Encode { round, layer: layer.clone(), input });
+        let inputs = match &plan.stages[stage.0].work {
+            StageWork::Function(_) => inputs.into(),
+            StageWork::Layers(layers) => {
+                let Some(progress) = self.requests.get_mut(&request) else { return };
+                let addends = inputs.split_off(layers.inputs());
+                if !addends.is_empty() {
+                    progress.addends.insert(stage, addends);
+                }
+                if let Some(layer) = layers.in_strips() {
+                    let [input] = inputs.try_into().expect("a layer is applied to one value");
+                    return out.work(Job::Encode { round, layer: layer.clone(), input });
+                }
+                Inputs::laid_out(inputs, layers.ways())
             }
-        }
-        self.begin_round(now, Round::new(round, now, Tasks::Alike(inputs.into()), &plan), out);
+        };
+        self.begin_round(now, Round::new(round, now, Tasks::Alike(inputs), &plan), out);
     }
 
     fn begin_round(&mut self, now: Time, round: Round, out: &mut Effects) {
@@ -243,7 +251,7 @@ impl Node for Supervisor {
                 self.stop_gathering(now, stage, number, out);
             }
             Input::Done { output: Output::Decoded { round, outcome }, took } => match outcome {
-                Ok(output) => self.finish_round(now, round, vec![vec![*output]], took, out),
+                Ok(outputs) => self.finish_round(now, round, vec![outputs], took, out),
                 Err(undecoded) => self.reopen(now, round, undecoded, out),
             },
             Input::Done { output: Output::Encoded { round, tasks }, took } => {

@@ -14,7 +14,7 @@ use crate::maths::project::finite;
 use crate::model::probe::Probe;
 use crate::model::sketch::Sketch;
 use crate::model::witness::{Lie, Witness, rounding};
-use crate::plan::{CodedLayer, Share, Stage, StageWork};
+use crate::plan::{CodedLayer, Layers, Share, Stage, StageWork};
 use crate::units::{Flops, StageId};
 
 /// How a round's results are checked.
@@ -31,44 +31,69 @@ pub enum Check {
 /// The witnesses of a stage's shares, made when it is deployed. Devices do not know them.
 #[derive(Debug)]
 pub struct Witnesses {
-    /// Those of shares that rest on the same weights are one.
+    /// Of each layer.
+    layers: Vec<OfLayer>,
+}
+
+/// The witnesses of the shares of one layer; those of shares that rest on the same weights are one.
+#[derive(Debug)]
+struct OfLayer {
     shares: Vec<Arc<Witness>>,
+    /// Which of the stage's inputs the layer is applied to.
+    input: usize,
 }
 
 impl Witnesses {
-    /// For the shares as they are held; `None` if the stage is not a coded layer.
+    /// For the shares as they are held; `None` if the stage is not of coded layers.
     pub(super) fn new(
         seed: Seed,
         id: StageId,
         stage: &Stage,
         shares: &[Arc<Share>],
     ) -> Option<Self> {
-        let StageWork::Layer(layer) = &stage.work else { return None };
+        let StageWork::Layers(layers) = &stage.work else { return None };
         // A check that is never made still costs its time.
-        if shares.iter().any(|share| matches!(share.as_ref(), Share::Outline { .. })) {
-            return Some(Self { shares: Vec::new() });
+        let is_outline = |share: &Arc<Share>| matches!(share.of_layer(0), Share::Outline { .. });
+        if shares.iter().any(is_outline) {
+            return Some(Self { layers: Vec::new() });
         }
-        // Shares of one shape are seen in the same directions; so is one input for all of them.
-        let mut probes = BTreeMap::new();
-        let mut witnesses: Vec<Arc<Witness>> = Vec::new();
-        for (at, share) in shares.iter().enumerate() {
-            let Share::Rows { op, weights } = share.as_ref() else { return None };
-            let (columns, rows) = (op.columns, layer.rows_held(at));
-            let new = || Arc::new(Probe::new(op.clone(), rows, seed, &[id.0 as u64]));
-            let probe = probes.entry((columns, rows)).or_insert_with(new).clone();
-            let same = shares[..at].iter().position(|other| share.does_the_work_of(other));
-            witnesses.push(match same {
-                Some(same) => witnesses[same].clone(),
-                None => Arc::new(Witness::new(probe, weights)),
-            });
-        }
-        Some(Self { shares: witnesses })
+        let layers = layers.applied().enumerate().map(|(at, (layer, input))| {
+            let held: Vec<&Share> = shares.iter().map(|share| share.of_layer(at)).collect();
+            Some(OfLayer { shares: witnesses(seed, [id.0, at], layer, &held)?, input })
+        });
+        Some(Self { layers: layers.collect::<Option<_>>()? })
     }
+}
 
+/// Those of a layer's shares, drawn for this place.
+fn witnesses(
+    seed: Seed,
+    place: [usize; 2],
+    layer: &CodedLayer,
+    shares: &[&Share],
+) -> Option<Vec<Arc<Witness>>> {
+    // Shares of one shape are seen in the same directions; so is one input for all of them.
+    let mut probes = BTreeMap::new();
+    let mut witnesses: Vec<Arc<Witness>> = Vec::new();
+    for (at, share) in shares.iter().enumerate() {
+        let Share::Rows { op, weights } = share else { return None };
+        let (columns, rows) = (op.columns, layer.rows_held(at));
+        let new = || Arc::new(Probe::new(op.clone(), rows, seed, &place.map(|at| at as u64)));
+        let probe = probes.entry((columns, rows)).or_insert_with(new).clone();
+        let same = shares[..at].iter().position(|other| share.does_the_work_of(other));
+        witnesses.push(match same {
+            Some(same) => witnesses[same].clone(),
+            None => Arc::new(Witness::new(probe, weights)),
+        });
+    }
+    Some(witnesses)
+}
+
+impl OfLayer {
     /// Sketches of what was sent with these shares: of one input for all, one is enough.
     fn sketches(&self, tasks: &Tasks, shares: impl Iterator<Item = usize>) -> Sketches {
         let sketch = |share: usize| {
-            let input = tasks.of(share).first()?;
+            let input = tasks.of(share).get(self.input)?;
             Some(Arc::new(self.shares[share].sketch(input)))
         };
         match tasks {
@@ -85,23 +110,38 @@ impl Witnesses {
 }
 
 impl Check {
-    /// Looks at the results of a layer's round.
+    /// Looks at the results of a round of layers.
     ///
     /// # Errors
     /// Which are wrong and how that shows, or that some are.
-    pub(super) fn layer(&self, layer: &CodedLayer, results: &Results) -> Result<(), Undecoded> {
-        let lies = self.lies(layer, results);
-        if !lies.is_empty() {
-            return Err(Undecoded::Lies(lies));
-        }
-        match self {
-            Self::Numbers | Self::Witnesses { .. } => Ok(()),
-            Self::Surplus { code } => {
-                // Clean elements are off relative to the norms of their row and column, which may
-                // exceed the largest element by the square root of the depth.
-                let depth = layer.op().depth;
-                agree(code.as_ref(), results, SLACK * rounding(depth) * (depth as f64).sqrt())
+    pub(super) fn layers(&self, layers: &Layers, results: &Results) -> Result<(), Undecoded> {
+        let mut lies = BTreeMap::new();
+        for (at, layer) in layers.iter().enumerate() {
+            for (share, proof) in self.lies(layer, at, results) {
+                lies.entry(share).or_insert(proof);
             }
+        }
+        if !lies.is_empty() {
+            return Err(Undecoded::Lies(lies.into_iter().collect()));
+        }
+        let Self::Surplus { code } = self else { return Ok(()) };
+        // A share is wrong if it is of any layer.
+        let mut doubtful = false;
+        for (at, layer) in layers.iter().enumerate() {
+            // Clean elements are off relative to the norms of their row and column, which may
+            // exceed the largest element by the square root of the depth.
+            let depth = layer.op().depth;
+            let rounding = SLACK * rounding(depth) * (depth as f64).sqrt();
+            match agree(code.as_ref(), at, results, rounding) {
+                Err(Undecoded::Lies(found)) => lies.extend(found),
+                Err(_) => doubtful = true,
+                Ok(()) => {}
+            }
+        }
+        match () {
+            () if !lies.is_empty() => Err(Undecoded::Lies(lies.into_iter().collect())),
+            () if doubtful => Err(Undecoded::Doubtful),
+            () => Ok(()),
         }
     }
 
@@ -116,17 +156,20 @@ impl Check {
             .filter(|(_, result)| none(result))
             .map(|(share, _)| (share, Proof::NotANumber))
             .collect();
-        if lies.is_empty() { agree(code, results, 0.0) } else { Err(Undecoded::Lies(lies)) }
+        if lies.is_empty() { agree(code, 0, results, 0.0) } else { Err(Undecoded::Lies(lies)) }
     }
 
-    /// The results that are wrong by themselves.
-    fn lies(&self, layer: &CodedLayer, results: &Results) -> Vec<(usize, Proof)> {
+    /// The results for a layer, one of several, that are wrong by themselves.
+    fn lies(&self, layer: &CodedLayer, at: usize, results: &Results) -> Vec<(usize, Proof)> {
         let sketches = match self {
             Self::Numbers | Self::Surplus { .. } => None,
-            Self::Witnesses { of, tasks } => Some((of, of.sketches(tasks, results.shares()))),
+            Self::Witnesses { of, tasks } => {
+                let of = &of.layers[at];
+                Some((of, of.sketches(tasks, results.shares())))
+            }
         };
         let lie = |share: usize, result: &[Tensor]| {
-            let numbers = result.first().and_then(|tensor| tensor.as_slice());
+            let numbers = result.get(at).and_then(|tensor| tensor.as_slice());
             let numbers = numbers
                 .filter(|numbers| numbers.len() == layer.result_len(share) && finite(numbers));
             let Some(numbers) = numbers else { return Some(Proof::NotANumber) };
@@ -144,12 +187,16 @@ impl Check {
     }
 
     /// What it costs to check the results of these shares.
-    pub(super) fn work(&self, layer: &CodedLayer, results: impl Iterator<Item = usize>) -> Flops {
+    pub(super) fn work(
+        &self,
+        layers: &Layers,
+        results: impl Iterator<Item = usize> + Clone,
+    ) -> Flops {
         match self {
             Self::Numbers => Flops(0),
-            Self::Witnesses { .. } => layer.witness_work(results),
+            Self::Witnesses { .. } => layers.witness_work(results),
             Self::Surplus { .. } => {
-                Flops(results.map(|share| 2 * layer.result_len(share) as u64).sum())
+                Flops(results.map(|share| 2 * layers.result_len(share) as u64).sum())
             }
         }
     }
@@ -158,10 +205,10 @@ impl Check {
 /// By share.
 type Sketches = BTreeMap<usize, Arc<Sketch>>;
 
-/// Whether the first tensors of the results agree as shares of the code.
-fn agree(code: &dyn Code, results: &Results, rounding: f64) -> Result<(), Undecoded> {
+/// Whether one tensor of each result agree as shares of the code.
+fn agree(code: &dyn Code, at: usize, results: &Results, rounding: f64) -> Result<(), Undecoded> {
     let blocks =
-        results.iter().filter_map(|(share, result)| Some((share, result.first()?.as_slice()?)));
+        results.iter().filter_map(|(share, result)| Some((share, result.get(at)?.as_slice()?)));
     match audit(code, &blocks.collect(), rounding) {
         Audit::Consistent => Ok(()),
         Audit::Doubtful => Err(Undecoded::Doubtful),

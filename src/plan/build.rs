@@ -69,7 +69,7 @@ impl Plan {
         });
         let whole = self.stages.iter().filter_map(|stage| match &stage.work {
             StageWork::Function(segment) => Some(segment),
-            StageWork::Layer(_) => None,
+            StageWork::Layers(_) => None,
         });
         local.chain(whole).try_for_each(Segment::prepare)
     }

@@ -115,6 +115,17 @@ impl CodedLayer {
         }
     }
 
+    /// The work of encoding its shares, once, at deployment.
+    pub fn encode_work(&self) -> Flops {
+        if self.strips().is_some() {
+            return Flops(0);
+        }
+        let coded = (0..self.code.shares()).filter(|share| self.code.plain(*share).is_none());
+        let terms = coded.flat_map(|share| self.code.encoder().share(share)).map(Vec::len);
+        let cell = self.op().weight_bytes(self.rows_per_source()).0 / 4;
+        Flops(2 * terms.sum::<usize>() as u64 * cell / self.code.encoder().cells() as u64)
+    }
+
     /// The work of a residual connection and a ReLU, as the output is put together.
     pub fn finish_work(&self) -> Flops {
         let outputs = self.op().groups * self.op().rows * self.op().columns;

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::build::Ground;
 use super::source::{Problems, Source, To};
-use super::topology::{SplitFile, TopologyFile};
+use super::topology::{SiblingsFile, SplitFile, TopologyFile};
 use super::{CodeFile, Device, Input, Machine, Plan, Policy};
 use crate::model::Network;
 use crate::units::{Bytes, DeviceId, Span};
@@ -114,7 +114,8 @@ impl Draft {
         self.plan_of(parts, &mut |_| {})
     }
 
-    /// Like [`Self::plan`], whatever memory and time it takes: to look at its stages.
+    /// Like [`Self::plan`], whatever memory and time it takes, and each layer by itself: to look at its
+    /// stages.
     ///
     /// # Errors
     /// If a part cannot be cut out.
@@ -123,6 +124,7 @@ impl Draft {
             file.devices.iter_mut().for_each(|device| device.memory = Bytes(u64::MAX));
             file.policy.deadline = AGES;
             file.coding.deadline = None;
+            file.coding.siblings = SiblingsFile::Apart;
         })
     }
 

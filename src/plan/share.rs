@@ -1,4 +1,4 @@
-//! What devices hold: a block of coded rows of one layer, or a run of layers.
+//! What devices hold: a block of coded rows of each layer of a stage, or a run of layers.
 
 use std::sync::Arc;
 
@@ -19,6 +19,8 @@ pub enum Share {
         weights: Weights,
     },
     Segment(Segment),
+    /// Those of layers that go out together.
+    Several(Vec<Part>),
     /// So many rows of each group, of which only the cost is known.
     Outline {
         op: Arc<LinearOp>,
@@ -28,8 +30,18 @@ pub enum Share {
     },
 }
 
+/// A share of one of several layers.
+#[derive(Debug)]
+pub struct Part {
+    pub share: Share,
+    /// Which of the stage's inputs its layer is applied to, …
+    pub input: usize,
+    /// … and how that is laid out: layers with the same number lay it out alike.
+    pub laid: usize,
+}
+
 impl Share {
-    /// The share's result: for coded rows one tensor of pre-activations without bias.
+    /// The share's result: for coded rows one tensor of pre-activations without bias, of each layer.
     ///
     /// # Errors
     /// If an operator of a segment fails on this input.
@@ -47,30 +59,42 @@ impl Share {
         wanted: &dyn Fn() -> bool,
     ) -> Result<Vec<Tensor>, String> {
         match self {
-            Self::Rows { op, weights } => {
-                if inputs.is_empty() {
-                    return Err("a linear layer has one input".to_owned());
-                }
-                let result = op.apply_while(weights, inputs, wanted).ok_or("it was called off")?;
-                let shape = IxDyn(&[result.len()]);
-                Tensor::from_shape_vec(shape, result)
-                    .map(|result| vec![result])
-                    .map_err(|error| error.to_string())
-            }
             Self::Segment(segment) => segment.run(inputs).map_err(|error| error.to_string()),
-            Self::Outline { .. } => Err("its weights were never encoded".to_owned()),
+            Self::Several(parts) => {
+                let result =
+                    |part: &Part| part.share.multiply(inputs, part.input, part.laid, wanted);
+                parts.iter().map(result).collect()
+            }
+            Self::Rows { .. } | Self::Outline { .. } => {
+                Ok(vec![self.multiply(inputs, 0, 0, wanted)?])
+            }
         }
     }
 
-    /// How many numbers it gives.
-    pub fn result_len(&self) -> usize {
-        self.result_bytes().0 as usize / size_of::<f32>()
+    /// Coded rows times one of the inputs, laid out so.
+    fn multiply(
+        &self,
+        inputs: &Inputs,
+        input: usize,
+        laid: usize,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<Tensor, String> {
+        let Self::Rows { op, weights } = self else {
+            return Err("its weights were never encoded".to_owned());
+        };
+        let input = inputs.laid(input, laid).ok_or("a linear layer has one input")?;
+        let result = op.apply_while(weights, input, wanted).ok_or("it was called off")?;
+        let shape = IxDyn(&[result.len()]);
+        Tensor::from_shape_vec(shape, result).map_err(|error| error.to_string())
     }
 
     pub fn work(&self) -> Flops {
         match self {
             Self::Rows { op, .. } | Self::Outline { op, .. } => op.work(self.rows()),
             Self::Segment(segment) => segment.work,
+            Self::Several(parts) => {
+                parts.iter().fold(Flops(0), |sum, part| sum + part.share.work())
+            }
         }
     }
 
@@ -78,6 +102,9 @@ impl Share {
         match self {
             Self::Rows { op, .. } | Self::Outline { op, .. } => op.weight_bytes(self.rows()),
             Self::Segment(segment) => segment.weight_bytes,
+            Self::Several(parts) => {
+                parts.iter().fold(Bytes(0), |sum, part| sum + part.share.weight_bytes())
+            }
         }
     }
 
@@ -85,6 +112,17 @@ impl Share {
         match self {
             Self::Rows { op, .. } | Self::Outline { op, .. } => op.result_bytes(self.rows()),
             Self::Segment(segment) => segment.result_bytes,
+            Self::Several(parts) => {
+                parts.iter().fold(Bytes(0), |sum, part| sum + part.share.result_bytes())
+            }
+        }
+    }
+
+    /// What is held of one of the stage's layers; of the only one, if there are not several.
+    pub fn of_layer(&self, at: usize) -> &Self {
+        match self {
+            Self::Several(parts) => &parts[at].share,
+            Self::Rows { .. } | Self::Segment(_) | Self::Outline { .. } => self,
         }
     }
 
@@ -93,7 +131,7 @@ impl Share {
         let weights = |share: &'_ Self| match share {
             Self::Rows { weights, .. } => weights.block(),
             Self::Outline { common, .. } => common.as_ref().and_then(Weights::block),
-            Self::Segment(_) => None,
+            Self::Segment(_) | Self::Several(_) => None,
         };
         weights(self).is_some() && weights(self) == weights(other)
     }
@@ -102,7 +140,7 @@ impl Share {
     pub fn does_the_work_of(&self, other: &Self) -> bool {
         let columns = |share: &Self| match share {
             Self::Rows { op, .. } | Self::Outline { op, .. } => op.columns,
-            Self::Segment(_) => 0,
+            Self::Segment(_) | Self::Several(_) => 0,
         };
         self.is_of_the_weights_of(other) && columns(self) == columns(other)
     }
@@ -110,12 +148,17 @@ impl Share {
     /// Whether both are outlines of shares that cost the same, and rest on the same weights or each on its
     /// own.
     pub fn costs_what(&self, other: &Self) -> bool {
-        let Self::Outline { op, rows, common } = self else { return false };
-        let Self::Outline { op: others, rows: other_rows, common: other_common } = other else {
-            return false;
-        };
         let weights = |common: &Option<Weights>| common.as_ref().and_then(Weights::block);
-        op == others && rows == other_rows && weights(common) == weights(other_common)
+        match (self, other) {
+            (
+                Self::Outline { op, rows, common },
+                Self::Outline { op: others, rows: other_rows, common: other_common },
+            ) => op == others && rows == other_rows && weights(common) == weights(other_common),
+            (Self::Several(parts), Self::Several(others)) => {
+                parts.iter().zip(others).all(|(part, other)| part.share.costs_what(&other.share))
+            }
+            _ => false,
+        }
     }
 
     /// What it takes to hold these shares, in the order of their stages: weights that several rest on
@@ -133,7 +176,7 @@ impl Share {
         match self {
             Self::Rows { op, weights } => weights.len() / (op.groups * op.depth).max(1),
             Self::Outline { rows, .. } => *rows,
-            Self::Segment(_) => 0,
+            Self::Segment(_) | Self::Several(_) => 0,
         }
     }
 }

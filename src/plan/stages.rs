@@ -12,11 +12,11 @@ use super::build::{called, code};
 use super::codes::CodeFile;
 use super::source::{Problem, Source, To};
 use super::topology::{RunFile, SplitFile, StageFile, TopologyFile};
-use super::{Below, Device, Stage, StageWork, Step, StepWork, Verify};
+use super::{Below, Device, Layers, Stage, StageWork, Step, StepWork, Verify};
 use crate::code::Code;
-use crate::model::cut::{Mark, PieceKind};
+use crate::model::cut::{Mark, Member, PieceKind};
 use crate::model::{Layer, Network, Unusable};
-use crate::units::{DeviceId, Span, StageId};
+use crate::units::{Bytes, DeviceId, Span, StageId};
 
 pub(super) use whole::code_of;
 
@@ -69,6 +69,14 @@ pub(super) fn assign(
             return None;
         }
     };
+    let choice_of = |layer: usize| match owners[layer] {
+        Some(at) => overrides[at].as_ref(),
+        None => default.as_ref(),
+    };
+    let pieces = pieces.together(|one, other| {
+        let code = choice_of(one).map(|choice| choice.code.as_ref());
+        code.is_some_and(|code| assigner.may_join([owners[one], owners[other]], code))
+    });
     let (mut stages, mut steps): (Vec<Stage>, Vec<Step>) = (Vec::new(), Vec::new());
     // The entry of the file that speaks of each stage.
     let mut origins = Vec::new();
@@ -79,15 +87,18 @@ pub(super) fn assign(
                 steps.push(Step { work: StepWork::Local(segment), inputs, outputs });
                 continue;
             }
-            PieceKind::Layer(layer_at) => {
-                let owner = owners[layer_at];
-                let choice = owner.map_or(default.as_ref(), |at| overrides[at].as_ref())?;
-                origins.push(owner);
-                let layer = &network.layers[layer_at];
-                let coded = assigner.coded(layer, owner, &choice.code);
-                let code = coded.code().clone();
-                let work = StageWork::Layer(Arc::new(coded));
-                stage(layer.name.clone(), work, choice, code, layer)
+            PieceKind::Layers(members) => {
+                let first = members[0].layer;
+                let choice = choice_of(first)?;
+                origins.push(owners[first]);
+                let coded = members.into_iter().map(|Member { layer, input }| {
+                    let owner = owners[layer];
+                    (assigner.coded(&network.layers[layer], owner, &choice.code), input)
+                });
+                let layers = Layers::new(coded.collect());
+                let (name, code) = (layers.name(), layers.code().clone());
+                let input_bytes = layers.input_bytes();
+                stage(name, StageWork::Layers(layers), choice, code, input_bytes)
             }
             PieceKind::Function(at, segment) => {
                 let choice = overrides[at].as_ref()?;
@@ -95,7 +106,8 @@ pub(super) fn assign(
                 let layers = &file.stages[at].layers;
                 let name = whole::name(layers);
                 let first = &network.layers[network.layer(&layers[0])?];
-                stage(name, StageWork::Function(segment), choice, choice.code.clone(), first)
+                let (work, input_bytes) = (StageWork::Function(segment), first.op.input_bytes());
+                stage(name, work, choice, choice.code.clone(), input_bytes)
             }
         };
         let work = StepWork::Stage(StageId(stages.len()));
@@ -128,12 +140,11 @@ fn stage(
     work: StageWork,
     choice: &Choice,
     code: Arc<dyn Code>,
-    input_of: &Layer,
+    input_bytes: Bytes,
 ) -> Stage {
     let Choice { holders, deadline, batch, .. } = choice;
     let hand = |holders: &Vec<DeviceId>| vec![holders.clone(); code.hand()];
     let holders = holders.iter().flat_map(hand).collect();
-    let input_bytes = input_of.op.input_bytes();
     Stage {
         name,
         work,

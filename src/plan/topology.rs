@@ -114,6 +114,8 @@ pub struct CodingFile {
     /// Of convolutions whose map has a row for each source; other layers are split by output.
     #[serde(default)]
     pub split: SplitFile,
+    #[serde(default)]
+    pub siblings: SiblingsFile,
     /// Names or tags of the devices that hold the shares, in the order of shares.
     pub on: Vec<String>,
     /// Names or tags of devices that hold a copy of every share and are asked on a retry.
@@ -201,6 +203,17 @@ pub enum SplitFile {
     Output,
     /// The input of a convolution, in strips, for every request; every device holds all weights.
     Spatial,
+}
+
+/// Layers that are ready together, and of which the file says the same.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename = "Siblings")]
+pub enum SiblingsFile {
+    /// One round for all: inputs that they have in common are sent once.
+    #[default]
+    Together,
+    /// A round for each, beside each other.
+    Apart,
 }
 
 /// How layers are run.

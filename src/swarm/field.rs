@@ -98,7 +98,7 @@ impl Field {
     /// Why devices are not made to lie: a stage where lies may pass, and how it is verified.
     pub fn spares_lies(&self) -> Option<String> {
         let always = |stage: &&Stage| {
-            stage.verify == Verify::Always && matches!(stage.work, StageWork::Layer(_))
+            stage.verify == Verify::Always && matches!(stage.work, StageWork::Layers(_))
         };
         let open = self.plan.stages.iter().find(|stage| !always(stage))?;
         Some(format!("{} is verified with {:?}, which lets some pass", open.name, open.verify))

@@ -28,24 +28,28 @@ pub struct SplitView {
 
 /// The ways that a stage can be split; none unless it is a convolution.
 pub(super) fn split_views(stage: &Stage) -> Vec<SplitView> {
-    let StageWork::Layer(layer) = &stage.work else { return Vec::new() };
+    let StageWork::Layers(layers) = &stage.work else { return Vec::new() };
+    layers.iter().flat_map(|layer| views_of(layer)).collect()
+}
+
+fn views_of(layer: &CodedLayer) -> Vec<SplitView> {
     let other = layer.split_otherwise();
     if layer.strips().is_none() && other.is_none() {
         return Vec::new();
     }
-    let view = |layer: &CodedLayer, chosen| split_view(&stage.name, layer, chosen);
+    let view = |coded: &CodedLayer, chosen| split_view(&layer.layer().name, coded, chosen);
     let mut views = vec![view(layer, true)];
     views.extend(other.map(|other| view(&other, false)));
     views.sort_by_key(|view| view.split);
     views
 }
 
-fn split_view(stage: &str, layer: &CodedLayer, chosen: bool) -> SplitView {
+fn split_view(name: &str, layer: &CodedLayer, chosen: bool) -> SplitView {
     let shares = || 0..layer.code().shares();
     let most = |of: &dyn Fn(usize) -> u64| shares().map(of).max().unwrap_or(0);
     let traffic = shares().map(|share| layer.task_bytes(share).0 + layer.reply_bytes(share).0);
     SplitView {
-        stage: stage.to_owned(),
+        stage: name.to_owned(),
         split: if layer.strips().is_some() { "Spatial" } else { "Output" },
         chosen,
         share_work: Flops(most(&|share| layer.share_work(share).0)),

@@ -32,7 +32,7 @@ pub(super) struct Progress {
     /// What its answer will be worth, as far as it is.
     pub(super) worth: Worth,
     /// What is to be added to the outputs of stages that have begun.
-    pub(super) addends: BTreeMap<StageId, Tensor>,
+    pub(super) addends: BTreeMap<StageId, Vec<Tensor>>,
     /// One a step.
     has_begun: Vec<bool>,
     /// All steps before this one have begun.
@@ -93,7 +93,7 @@ impl Progress {
     /// A step has ended and gave these.
     pub(super) fn end(&mut self, plan: &Plan, readers: &Readers, step: usize, given: Vec<Tensor>) {
         if let StepWork::Stage(stage) = plan.steps[step].work {
-            self.addends.remove(&stage).into_iter().for_each(give_back_tensor);
+            self.addends.remove(&stage).into_iter().flatten().for_each(give_back_tensor);
         }
         self.left -= 1;
         self.keep(plan.steps[step].outputs.iter().copied().zip(given), readers);

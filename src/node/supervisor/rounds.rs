@@ -265,12 +265,13 @@ impl Supervisor {
             return;
         }
         match &plan.stages[stage.0].work {
-            StageWork::Layer(layer) => {
+            StageWork::Layers(layers) => {
                 let check = self.deployment.check(stage, &plan.stages[stage.0], &tasks);
-                let layer = layer.clone();
+                let layers = layers.clone();
                 let progress = self.requests.get(&request);
-                let addend = progress.and_then(|it| it.addends.get(&stage)).cloned();
-                out.work(Job::Decode { round: id, layer, decoder, results, check, addend });
+                let addends = progress.and_then(|it| it.addends.get(&stage)).cloned();
+                let addends = addends.unwrap_or_default();
+                out.work(Job::Decode { round: id, layers, decoder, results, check, addends });
             }
             StageWork::Function(_) => {
                 let code = plan.stages[stage.0].code.as_ref();

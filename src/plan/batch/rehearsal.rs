@@ -176,7 +176,7 @@ impl Plan {
                 StepWork::Local(segment) => segment.run(&inputs),
                 StepWork::Stage(stage) => match &self.stages[stage.0].work {
                     StageWork::Function(segment) => segment.run(&inputs),
-                    StageWork::Layer(layer) => Ok(vec![layer.layer().undivided(&inputs)]),
+                    StageWork::Layers(layers) => Ok(layers.undivided(&inputs)),
                 },
             };
             let outputs = outputs.map_err(|why| why.0)?;

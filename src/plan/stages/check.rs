@@ -87,8 +87,8 @@ impl Assigner<'_> {
             VerifyFile::Auto => CHEAP,
         };
         // Waiting for a second copy of a whole stage costs more than the policy leaves open.
-        let StageWork::Layer(layer) = &stage.work else { return Verify::Off };
-        let work = layer.witness_work(0..stage.code.sources());
+        let StageWork::Layers(layers) = &stage.work else { return Verify::Off };
+        let work = layers.witness_work(0..stage.code.sources());
         let costs = self.file.supervisor.speed.time_for(work).as_secs();
         let round = self.round_time(stage, Delay::middle).as_secs();
         if costs < policy * round { Verify::Always } else { Verify::Surplus }

@@ -7,7 +7,7 @@ use crate::code::Code;
 use crate::model::Layer;
 use crate::model::strips::Strips;
 use crate::plan::source::To;
-use crate::plan::topology::{RunFile, SplitFile, StageFile};
+use crate::plan::topology::{RunFile, SiblingsFile, SplitFile, StageFile};
 use crate::plan::{CodedLayer, Stage, StageWork};
 
 impl Assigner<'_> {
@@ -26,9 +26,9 @@ impl Assigner<'_> {
 
     /// The rows of a stage's map, if it is not in strips for want of them.
     pub(super) fn too_low(&self, stage: &Stage, owner: Option<usize>) -> Option<usize> {
-        let StageWork::Layer(layer) = &stage.work else { return None };
-        let asked = self.asked(owner) == SplitFile::Spatial && layer.strips().is_none();
-        asked.then(|| Strips::positions(layer.op()))?
+        let StageWork::Layers(layers) = &stage.work else { return None };
+        let asked = self.asked(owner) == SplitFile::Spatial && layers.in_strips().is_none();
+        asked.then(|| Strips::positions(layers.first().op()))?
     }
 
     /// A layer to be coded. Some codes depend on how many rows a source has.
@@ -44,6 +44,16 @@ impl Assigner<'_> {
             SplitFile::Spatial => CodedLayer::in_strips(layer, code).expect("it has a map"),
         };
         coded.fitted(self.file.policy.worst_condition)
+    }
+
+    /// Whether two layers may go out as one round, if they are ready together: where the topology says the
+    /// same of both, and one code of their weights fits both.
+    pub(super) fn may_join(&self, [one, other]: [Option<usize>; 2], code: &dyn Code) -> bool {
+        let is_fitted = code.fitted(1, self.file.policy.worst_condition).is_some();
+        self.file.coding.siblings == SiblingsFile::Together
+            && one == other
+            && self.asked(one) == SplitFile::Output
+            && !is_fitted
     }
 
     /// Entries that ask for what cannot be.

@@ -8,17 +8,11 @@ pub(super) fn notes(plan: &Plan, stage: &Stage) -> Vec<String> {
     if let Some(batch) = &stage.batch {
         return vec![approximate(stage, batch)];
     }
-    let StageWork::Layer(layer) = &stage.work else { return Vec::new() };
-    [
-        too_low(stage),
-        streaming(stage, layer),
-        padding(stage, layer),
-        overhang(stage, layer),
-        amplification(plan, stage),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    let StageWork::Layers(layers) = &stage.work else { return Vec::new() };
+    let of_layer = |layer| [streaming(stage, layer), padding(stage, layer), overhang(stage, layer)];
+    let of_layers = layers.iter().flat_map(|layer| of_layer(layer.as_ref()));
+    let notes = std::iter::once(too_low(stage)).chain(of_layers);
+    notes.chain([amplification(plan, stage)]).flatten().collect()
 }
 
 /// What is said of all convolutions does not go for this one.
@@ -33,7 +27,7 @@ fn too_low(stage: &Stage) -> Option<String> {
 
 /// Devices hold hands of shares, of which no number is sure to suffice.
 fn streaming(stage: &Stage, layer: &CodedLayer) -> Option<String> {
-    let (name, code, hand) = (&stage.name, stage.code.name(), stage.code.hand());
+    let (name, code, hand) = (&layer.layer().name, stage.code.name(), stage.code.hand());
     let (rows, shares) = (layer.rows_per_source(), stage.code.shares());
     let checked = match stage.verify {
         Verify::Always => "each is held against a witness of its own",
@@ -63,7 +57,9 @@ fn padding(stage: &Stage, layer: &CodedLayer) -> Option<String> {
         // The code has made its blocks as few as it can.
         _ => String::new(),
     };
-    (real < k).then(|| format!("{}: {rows} rows fill only {real} of {k} sources{hint}", stage.name))
+    (real < k).then(|| {
+        format!("{}: {rows} rows fill only {real} of {k} sources{hint}", layer.layer().name)
+    })
 }
 
 /// Shares of shifted sources are higher than a source.
@@ -71,7 +67,7 @@ fn overhang(stage: &Stage, layer: &CodedLayer) -> Option<String> {
     let rows = layer.rows_in_all().div_ceil(stage.code.sources());
     let highest = (0..stage.code.shares()).map(|share| layer.rows_of(share)).max()?;
     (stage.code.encoder().cells() > 1 && highest > rows).then(|| {
-        let (name, more) = (&stage.name, 100 * (highest - rows) / rows);
+        let (name, more) = (&layer.layer().name, 100 * (highest - rows) / rows);
         format!(
             "{name}: its largest share has {highest} rows for {rows} of a source, {more} % more"
         )
