@@ -76,8 +76,8 @@ pub enum Event {
         #[serde(deserialize_with = "Span::counted")]
         took: Span,
     },
-    /// Requests at the same stage were gathered into a batch and their inputs mixed: its round is that of
-    /// the first of them, under whose name everything about it is told.
+    /// Requests at the same stage share a round: because they set out together, or as a batch whose inputs
+    /// were mixed. It is told under the name of the first of them.
     Gathered {
         request: RequestId,
         stage: StageId,
@@ -85,7 +85,7 @@ pub enum Event {
         /// How long the first waited for the others.
         #[serde(deserialize_with = "Span::counted")]
         waited: Span,
-        /// How long mixing took.
+        /// How long mixing took; nothing, where they are not mixed.
         #[serde(deserialize_with = "Span::counted")]
         took: Span,
     },

@@ -39,6 +39,9 @@
 //! soon as its inputs are there, so other branches of a model are rounds beside each other
 //! (`node/supervisor/progress.rs`).
 //!
+//! Where reading weights is what takes the time, requests may share rounds, if the policy says so
+//! (`node/supervisor/stations.rs`).
+//!
 //! A convolution is linear in its input too. If the topology says `split: Spatial`, the sources are strips
 //! of its input, which the supervisor mixes for every request, and every device holds all its weights;
 //! what they reply is decoded in the same way.

@@ -123,6 +123,11 @@ pub enum Timer {
         attempt: u32,
     },
     Hedge(RoundId),
+    /// The first of the requests that wait to share a round has waited long enough.
+    Station {
+        stage: StageId,
+        number: u32,
+    },
     /// The requests of a batch have waited for others long enough.
     Batch {
         stage: StageId,

@@ -34,7 +34,7 @@ pub use expectation::{Bound, Expectation, Expected, Percentile, Window};
 pub use fault_plan::{Fault, FaultPlan};
 pub use inputs::Input;
 pub use layers::Layers;
-pub use policy::{Arrivals, HealthRule, Learn, Policy, Verify, Wait};
+pub use policy::{Arrivals, Gather, HealthRule, Learn, Policy, Verify, Wait};
 pub use share::Share;
 pub use source::{Problem, Problems, Source, To};
 pub use split::Split;
@@ -130,6 +130,8 @@ pub struct Stage {
     /// What becomes of its rounds with too few replies.
     pub below: Below,
     pub input_bytes: Bytes,
+    /// How many requests a round of its layers may be for.
+    pub together: usize,
     /// How requests are gathered, if the code is over their inputs.
     pub batch: Option<Batch>,
     /// The rows of its map, if strips of it are asked for and these are too few: it is split by output.
@@ -311,6 +313,11 @@ impl Plan {
         };
         let found = self.devices.iter().enumerate().filter(|(_, device)| called(device));
         found.map(|(id, _)| DeviceId(id)).collect()
+    }
+
+    /// How many requests a round of layers may be for, in any stage.
+    pub fn most_together(&self) -> usize {
+        self.stages.iter().map(|stage| stage.together).max().unwrap_or(1)
     }
 
     /// The size of the weights that each device holds.

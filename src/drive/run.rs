@@ -68,6 +68,7 @@ impl Coming {
             Timer::FaultTurns { .. }
             | Timer::Deadline { .. }
             | Timer::Hedge(_)
+            | Timer::Station { .. }
             | Timer::Batch { .. }
             | Timer::Arrival(_)
             | Timer::Hello { .. } => None,

@@ -107,7 +107,7 @@ impl LinearOp {
     /// If `weights` is not a whole number of rows, or `input` is not the layer's input.
     pub fn apply(&self, weights: &Weights, input: &Tensor) -> Vec<f32> {
         let inputs = Inputs::from(vec![input.clone()]);
-        let input = inputs.laid(0, 0).expect("there is one");
+        let input = inputs.laid(0, 0, 0).expect("there is one");
         self.apply_while(weights, input, &|| true).expect("it was wanted all the time")
     }
 
@@ -157,6 +157,45 @@ impl LinearOp {
             )?;
         }
         Some(out)
+    }
+
+    /// Like [`Self::apply_while`], for several inputs: where columns are few, reading the weights is all the
+    /// time there is, and they are read once for all.
+    ///
+    /// # Panics
+    /// Like [`Self::apply`].
+    pub fn apply_to_all(
+        &self,
+        weights: &Weights,
+        inputs: &[Input<'_>],
+        wanted: &dyn Fn() -> bool,
+    ) -> Option<Vec<Vec<f32>>> {
+        let columns = self.columns * inputs.len();
+        if inputs.len() < 2 || self.groups != 1 || columns > FEW || columns == 0 {
+            return inputs.iter().map(|input| self.apply_while(weights, *input, wanted)).collect();
+        }
+        let lowered: Vec<Cow<'_, [f32]>> =
+            inputs.iter().map(|input| self.lower(input.tensor)).collect();
+        let mut side_by_side = empty(self.depth * columns);
+        for row in 0..self.depth {
+            for x in &lowered {
+                side_by_side.extend_from_slice(&x[row * self.columns..][..self.columns]);
+            }
+        }
+        let rows = weights.len() / self.depth.max(1);
+        let mut out = buffer(rows * columns);
+        let shape = [rows, self.depth, columns];
+        product_while(weights, &side_by_side, &mut out, shape, wanted)?;
+        give_back(side_by_side);
+        let of_input = |at: usize| {
+            let mut own = empty(rows * self.columns);
+            let parts = out.chunks_exact(columns).map(|row| &row[at * self.columns..]);
+            parts.for_each(|part| own.extend_from_slice(&part[..self.columns]));
+            own
+        };
+        let results = (0..inputs.len()).map(of_input).collect();
+        give_back(out);
+        Some(results)
     }
 
     pub(super) fn lower<'x>(&self, input: &'x Tensor) -> Cow<'x, [f32]> {

@@ -14,13 +14,15 @@ use crate::maths::Tensor;
 use crate::maths::lines::product_of_lines;
 use crate::maths::room::{give_back, give_back_tensor, with_room};
 
-/// The inputs of a stage, or of one share of it. Cloning copies a pointer.
+/// The inputs of a stage, or of one share of it, for one request after the other. Cloning copies a pointer.
 #[derive(Clone, Debug)]
 pub struct Inputs(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     tensors: Vec<Tensor>,
+    requests: usize,
+    /// As many for each request as there are ways to lay its inputs out.
     laid: SmallVec<[Laid; 1]>,
 }
 
@@ -40,9 +42,9 @@ pub struct Input<'i> {
 }
 
 impl From<Vec<Tensor>> for Inputs {
-    /// For one layer, or for a segment.
+    /// Of one request, for one layer or for a segment.
     fn from(tensors: Vec<Tensor>) -> Self {
-        Self::laid_out(tensors, 1)
+        Self::laid_out(vec![tensors], 1)
     }
 }
 
@@ -66,18 +68,32 @@ impl Deref for Inputs {
 }
 
 impl Inputs {
-    /// For layers that lay them out in so many ways.
-    pub fn laid_out(tensors: Vec<Tensor>, ways: usize) -> Self {
-        let laid = (0..ways).map(|_| Laid::default()).collect();
-        Self(Arc::new(Shared { tensors, laid }))
+    /// Of each of some requests as many, for layers that lay them out in so many ways.
+    pub fn laid_out(requests: Vec<Vec<Tensor>>, ways: usize) -> Self {
+        let laid = (0..ways * requests.len()).map(|_| Laid::default()).collect();
+        let (count, tensors) = (requests.len(), requests.into_iter().flatten().collect());
+        Self(Arc::new(Shared { tensors, requests: count, laid }))
     }
 
-    /// One of them, laid out in one of the ways; `None` if there is no such input.
+    /// How many requests they are for.
+    pub fn requests(&self) -> usize {
+        self.0.requests
+    }
+
+    /// Those of one of the requests.
+    pub fn of(&self, request: usize) -> &[Tensor] {
+        let each = self.0.tensors.len() / self.0.requests.max(1);
+        &self.0.tensors[request * each..][..each]
+    }
+
+    /// One input of a request, laid out in one of the ways; `None` if there is no such input.
     ///
     /// # Panics
-    /// If there are not so many ways.
-    pub fn laid(&self, input: usize, way: usize) -> Option<Input<'_>> {
-        Some(Input { tensor: self.0.tensors.get(input)?, laid: &self.0.laid[way] })
+    /// If there are not so many requests or ways.
+    pub fn laid(&self, request: usize, input: usize, way: usize) -> Option<Input<'_>> {
+        let ways = self.0.laid.len() / self.0.requests.max(1);
+        let laid = &self.0.laid[request * ways + way];
+        Some(Input { tensor: self.of(request).get(input)?, laid })
     }
 }
 

@@ -183,7 +183,7 @@ mod tests {
             let tiling = Tiling::of(&op, rows).expect("it pays");
             let kernels = weights.transformed(groups).expect("they are large enough");
             let inputs = Inputs::from(vec![x.clone()]);
-            let input = inputs.laid(0, 0).expect("there is one");
+            let input = inputs.laid(0, 0, 0).expect("there is one");
             let out = tiling.convolve(kernels, input, &|| true).expect("wanted");
             prop_assert_eq!(&out, &op.apply(&weights, &x));
             for (y, want) in out.iter().zip(by_patches(&op, &weights, &x)) {

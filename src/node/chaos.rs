@@ -119,6 +119,7 @@ impl Chaos {
             }
             Timer::Deadline { .. }
             | Timer::Hedge(_)
+            | Timer::Station { .. }
             | Timer::Batch { .. }
             | Timer::Arrival(_)
             | Timer::Hello { .. } => {}

@@ -31,8 +31,10 @@ pub(super) struct Health {
     rule: HealthRule,
     devices: Vec<Record>,
     exiles: Vec<Exile>,
-    /// Recent reply times of each stage, from all devices.
-    stages: Vec<Recent>,
+    /// Recent reply times of each [`Pace`], from all devices.
+    paces: Vec<Recent>,
+    /// How many requests a round may be for.
+    sizes: usize,
     /// How long a stage's reply is taken to need until replies have shown it.
     prior: Vec<Span>,
     /// The devices of which something is awaited.
@@ -61,23 +63,24 @@ struct Record {
     open: SmallVec<[Open; 2]>,
 }
 
+/// What reply times are compared within: rounds of one stage, and for as many requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Pace(u32);
+
 /// Something a device was asked for, and when.
 #[derive(Clone, Copy, Debug)]
 struct Open {
     request: RequestId,
-    stage: u32,
+    pace: Pace,
     share: u32,
     asked: Time,
 }
 
-impl Open {
-    fn new(Ticket { round, share, .. }: Ticket, asked: Time) -> Self {
-        Self { request: round.request, stage: round.stage.0 as u32, share: share as u32, asked }
-    }
+/// A request, a stage and a share.
+type What = (RequestId, u32, u32);
 
-    fn what(&self) -> (RequestId, u32, u32) {
-        (self.request, self.stage, self.share)
-    }
+fn what(Ticket { round, share, .. }: Ticket) -> What {
+    (round.request, round.stage.0 as u32, share as u32)
 }
 
 impl Record {
@@ -108,8 +111,8 @@ const PRIOR: f64 = 0.2;
 const LEAST_SD: f64 = 0.5;
 
 impl Health {
-    /// For so many devices, and stages with these deadlines.
-    pub(super) fn new(rule: HealthRule, devices: usize, deadlines: &[Span]) -> Self {
+    /// For so many devices, and stages with these deadlines, whose rounds are for so many requests at most.
+    pub(super) fn new(rule: HealthRule, devices: usize, deadlines: &[Span], sizes: usize) -> Self {
         let fresh = || Record {
             standing: Standing::Healthy,
             away: false,
@@ -122,9 +125,24 @@ impl Health {
         let exiles = vec![Exile { until: Time::ZERO, next: rule.exile }; devices];
         let devices = (0..devices).map(|_| fresh()).collect();
         let prior = deadlines.iter().map(|deadline| *deadline * PRIOR).collect();
-        let stages = vec![Recent::default(); deadlines.len()];
+        let paces = vec![Recent::default(); deadlines.len() * sizes];
         let (awaited, changed) = Default::default();
-        Self { rule, devices, exiles, stages, prior, awaited, changed }
+        Self { rule, devices, exiles, paces, sizes, prior, awaited, changed }
+    }
+
+    /// That of a stage's rounds for so many requests.
+    pub(super) fn pace(&self, StageId(stage): StageId, requests: usize) -> Pace {
+        Pace((stage * self.sizes + requests.clamp(1, self.sizes) - 1) as u32)
+    }
+
+    fn stage(&self, Pace(pace): Pace) -> usize {
+        pace as usize / self.sizes
+    }
+
+    /// By what a device's open tasks are in order.
+    fn key(&self) -> impl Fn(&Open) -> What + use<> {
+        let sizes = self.sizes as u32;
+        move |open| (open.request, open.pace.0 / sizes, open.share)
     }
 
     /// Has the memory bring what is known of a device.
@@ -156,11 +174,12 @@ impl Health {
         self.devices[device.0].standing != Standing::Excluded
     }
 
-    pub(super) fn asked(&mut self, now: Time, device: DeviceId, ticket: Ticket) {
+    pub(super) fn asked(&mut self, now: Time, device: DeviceId, ticket: Ticket, pace: Pace) {
+        let key = self.key();
         let open = &mut self.devices[device.0].open;
-        let asked = Open::new(ticket, now);
-        if let Err(at) = open.binary_search_by_key(&asked.what(), Open::what) {
-            open.insert(at, asked);
+        if let Err(at) = open.binary_search_by_key(&what(ticket), key) {
+            let (request, share) = (ticket.round.request, ticket.share as u32);
+            open.insert(at, Open { request, pace, share, asked: now });
         }
         self.awaited.set(device, true);
     }
@@ -180,23 +199,22 @@ impl Health {
         has_result: bool,
         out: &mut Vec<Event>,
     ) {
-        let stage = ticket.round.stage;
+        let key = self.key();
         let record = &mut self.devices[device.0];
         record.heard = now;
-        let what = Open::new(ticket, now).what();
-        let Ok(at) = record.open.binary_search_by_key(&what, Open::what) else { return };
-        let Open { asked, .. } = record.open.remove(at);
+        let Ok(at) = record.open.binary_search_by_key(&what(ticket), key) else { return };
+        let Open { asked, pace, .. } = record.open.remove(at);
         // What it was asked before that is lost or will be late: it says nothing about now.
         record.open.retain(|open| open.asked >= asked);
         let is_awaited = !record.open.is_empty();
         self.awaited.set(device, is_awaited);
         if has_result {
             let took = now - asked;
-            if let Some(typical) = self.typical(stage) {
+            if let Some(typical) = self.typical(pace) {
                 let ratio = took.as_secs().max(1e-9) / typical.as_secs().max(1e-9);
                 self.devices[device.0].log_ratio.take(ratio.ln().clamp(-3.0, 5.0));
             }
-            self.stages[stage.0].take(took);
+            self.paces[pace.0 as usize].take(took);
         }
         let record = &mut self.devices[device.0];
         record.good += u32::from(!record.lied);
@@ -238,10 +256,10 @@ impl Health {
     pub(super) fn review(&mut self, now: Time, device: DeviceId, out: &mut Vec<Event>) {
         let record = &self.devices[device.0];
         let oldest = record.open.iter().min_by_key(|open| open.asked);
-        let Some(Open { stage, asked, .. }) = oldest else { return };
+        let Some(Open { pace, asked, .. }) = oldest else { return };
         // It does one job at a time: what it was asked meanwhile had to wait.
-        let (stage, silence) = (StageId(*stage as usize), now - (*asked).max(record.heard));
-        let phi = self.suspicion(device, stage, silence);
+        let (pace, silence) = (*pace, now - (*asked).max(record.heard));
+        let phi = self.suspicion(device, pace, silence);
         let why = || format!("nothing from it for {silence} (φ = {phi:.1})");
         let standing = self.devices[device.0].standing;
         match standing {
@@ -259,8 +277,9 @@ impl Health {
 
     /// φ = −log₁₀ P(a reply comes after a silence this long), for a lognormal reply time; the normal
     /// tail is approximated by a logistic function, as is usual for this detector.
-    fn suspicion(&self, device: DeviceId, stage: StageId, silence: Span) -> f64 {
-        let typical = self.typical(stage).unwrap_or(self.prior[stage.0]).as_secs().max(1e-9);
+    fn suspicion(&self, device: DeviceId, pace: Pace, silence: Span) -> f64 {
+        let typical = self.typical(pace).unwrap_or(self.prior[self.stage(pace)]);
+        let typical = typical.as_secs().max(1e-9);
         let Running { mean, variance } = self.devices[device.0].log_ratio;
         let sd = variance.sqrt().max(LEAST_SD);
         let y = ((silence.as_secs() / typical).max(1e-9).ln() - mean) / sd;
@@ -309,23 +328,23 @@ impl Health {
         }
     }
 
-    /// The median of a stage's recent reply times.
-    fn typical(&self, stage: StageId) -> Option<Span> {
-        self.quantile(stage, 0.5)
+    /// The median of recent reply times.
+    fn typical(&self, pace: Pace) -> Option<Span> {
+        self.quantile(pace, 0.5)
     }
 
-    fn quantile(&self, stage: StageId, quantile: f64) -> Option<Span> {
-        self.stages[stage.0].quantile(quantile)
+    fn quantile(&self, Pace(pace): Pace, quantile: f64) -> Option<Span> {
+        self.paces[pace as usize].quantile(quantile)
     }
 
-    /// How long to wait for a stage, if enough is known of it.
-    pub(super) fn learned(&self, stage: StageId, quantile: f64, factor: f64) -> Option<Span> {
-        self.quantile(stage, quantile).map(|span| span * factor)
+    /// How long to wait for a round, if enough is known of its like.
+    pub(super) fn learned(&self, pace: Pace, quantile: f64, factor: f64) -> Option<Span> {
+        self.quantile(pace, quantile).map(|span| span * factor)
     }
 
     /// When a device's reply is expected, after asking.
-    pub(super) fn expected(&self, device: DeviceId, stage: StageId) -> Option<Span> {
-        self.typical(stage).map(|typical| typical * self.devices[device.0].log_ratio.mean.exp())
+    pub(super) fn expected(&self, device: DeviceId, pace: Pace) -> Option<Span> {
+        self.typical(pace).map(|typical| typical * self.devices[device.0].log_ratio.mean.exp())
     }
 
     /// The devices of which something is awaited.

@@ -27,8 +27,9 @@ pub enum Job {
         decoder: Arc<Decoder>,
         results: Results,
         check: Check,
-        /// What is added to outputs.
-        addends: Vec<Tensor>,
+        /// What is added to the outputs of each request that the round is for; nothing is decoded for those
+        /// that have ended.
+        addends: Vec<Option<Vec<Tensor>>>,
     },
     /// The supervisor mixes the inputs of a batch.
     Mix { round: RoundId, batch: Batch, code: Arc<Estimator>, inputs: Vec<Vec<Tensor>> },
@@ -91,9 +92,10 @@ pub enum Output {
         ticket: Ticket,
         result: Result<Arc<Vec<Tensor>>, String>,
     },
+    /// The outputs of each request.
     Decoded {
         round: RoundId,
-        outcome: Result<Vec<Tensor>, Undecoded>,
+        outcome: Result<Vec<Vec<Tensor>>, Undecoded>,
     },
     Mixed {
         round: RoundId,
@@ -126,10 +128,11 @@ impl Job {
     pub fn work(&self) -> Flops {
         match self {
             Self::Encode { layer, .. } => layer.input_encode_work(),
-            Self::Share { share, .. } => share.work(),
-            Self::Decode { layers, decoder, results, check, .. } => {
+            Self::Share { share, inputs, .. } => Flops(share.work().0 * inputs.requests() as u64),
+            Self::Decode { layers, decoder, results, check, addends, .. } => {
                 let mixing = Flops((2 * decoder.terms() * layers.cell_len()) as u64);
-                mixing + layers.finish_work() + check.work(layers, results.shares())
+                let one = mixing + layers.finish_work() + check.work(layers, results.shares());
+                Flops(one.0 * addends.len() as u64)
             }
             Self::Mix { batch, code, inputs, .. } => batch::mix_work(batch, code, inputs),
             Self::ReadOff { code, decoder, results, lies_left, .. } => {
@@ -144,14 +147,16 @@ impl Job {
         match self {
             Self::Encode { layer, .. } => layer.input_encode_traffic(),
             Self::Share { share, inputs, .. } => {
+                // Weights are read once for all requests.
                 let read: usize = inputs.iter().map(|x| 4 * x.len()).sum();
-                share.weight_bytes() + share.result_bytes() + Bytes(read as u64)
+                let results = share.result_bytes().0 * inputs.requests() as u64;
+                share.weight_bytes() + Bytes(results + read as u64)
             }
             Self::Decode { layers, decoder, addends, .. } => {
                 // Mixing reads each term; assembling reads and writes every source once.
                 let blocks = decoder.terms() + 2 * decoder.recipes.len();
-                let added: usize = addends.iter().map(Tensor::len).sum();
-                Bytes((4 * (blocks * layers.cell_len() + added)) as u64)
+                let added: usize = addends.iter().flatten().flatten().map(Tensor::len).sum();
+                Bytes((4 * (addends.len() * blocks * layers.cell_len() + added)) as u64)
             }
             Self::Mix { code, inputs, .. } => {
                 let input: usize = inputs.first().into_iter().flatten().map(Tensor::len).sum();
@@ -184,6 +189,15 @@ impl Job {
     /// The request it is for, and numbers that tell what it does: the same for every request. None if
     /// it is for several.
     pub fn of_request(&self) -> Option<(u64, [u64; 3])> {
+        let is_for_several = match self {
+            Self::Share { inputs, .. } => inputs.requests() > 1,
+            Self::Decode { addends, .. } => addends.len() > 1,
+            Self::Encode { .. } | Self::Local { .. } => false,
+            Self::Mix { .. } | Self::ReadOff { .. } => true,
+        };
+        if is_for_several {
+            return None;
+        }
         let of = |round: &RoundId, kind| (round.request.0 as u64, [kind, round.stage.0 as u64, 0]);
         match self {
             Self::Share { ticket, .. } => {
@@ -202,7 +216,7 @@ impl Job {
         match self {
             Self::Encode { round, .. } => Output::Encoded { round, tasks: Ok(tensors) },
             Self::Share { ticket, .. } => Output::Share { ticket, result: Ok(Arc::new(tensors)) },
-            Self::Decode { round, .. } => Output::Decoded { round, outcome: Ok(tensors) },
+            Self::Decode { round, .. } => Output::Decoded { round, outcome: Ok(vec![tensors]) },
             Self::Local { request, step, .. } => {
                 Output::Local { request, step, outputs: Ok(tensors) }
             }
@@ -240,9 +254,13 @@ impl Job {
             }
             Self::Decode { round, layers, decoder, results, check, addends } => {
                 // Bias and the outputs' layouts come after decoding: recovery is on pre-activations.
-                let checked = check.layers(&layers, &results);
-                let outcome = checked.map(|()| layers.decode(&decoder, results.iter(), &addends));
-                addends.into_iter().for_each(give_back_tensor);
+                let checked = check.layers(&layers, addends.len(), &results);
+                let decode = |(request, addends): (usize, &Option<Vec<Tensor>>)| match addends {
+                    Some(addends) => layers.decode(&decoder, results.iter(), request, addends),
+                    None => Vec::new(),
+                };
+                let outcome = checked.map(|()| addends.iter().enumerate().map(decode).collect());
+                addends.into_iter().flatten().flatten().for_each(give_back_tensor);
                 Output::Decoded { round, outcome }
             }
             Self::Mix { round, batch, code, inputs } => {
@@ -268,7 +286,7 @@ impl Output {
         match self {
             Self::Encoded { tasks, .. } => tasks.as_ref().ok().cloned(),
             Self::Share { result, .. } => result.as_ref().ok().map(|result| result.to_vec()),
-            Self::Decoded { outcome, .. } => outcome.as_ref().ok().cloned(),
+            Self::Decoded { outcome, .. } => outcome.as_ref().ok().map(|outputs| outputs.concat()),
             Self::Local { outputs, .. } => outputs.as_ref().ok().cloned(),
             Self::Mixed { .. } | Self::HasReadOff { .. } => None,
         }

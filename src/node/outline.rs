@@ -39,13 +39,14 @@ impl Blanks {
         blank
     }
 
-    fn result(&mut self, share: &Share) -> Arc<Vec<Tensor>> {
+    fn result(&mut self, share: &Share, requests: usize) -> Arc<Vec<Tensor>> {
         let len = |share: &Share| share.result_bytes().0 as usize / size_of::<f32>();
-        match share {
-            Share::Segment(segment) => Arc::new(self.all(&segment.result_shapes)),
-            Share::Several(parts) => self.rows(parts.iter().map(|part| len(&part.share)).collect()),
-            Share::Rows { .. } | Share::Outline { .. } => self.rows(smallvec![len(share)]),
-        }
+        let of_one: SmallVec<[usize; 1]> = match share {
+            Share::Segment(segment) => return Arc::new(self.all(&segment.result_shapes)),
+            Share::Several(parts) => parts.iter().map(|part| len(&part.share)).collect(),
+            Share::Rows { .. } | Share::Outline { .. } => smallvec![len(share)],
+        };
+        self.rows((0..requests).flat_map(|_| of_one.iter().copied()).collect())
     }
 
     fn all(&mut self, shapes: &[Vec<usize>]) -> Vec<Tensor> {
@@ -60,12 +61,13 @@ impl Blanks {
                 let tasks = shares.map(|share| self.of(&layer.share_op(share).input)).collect();
                 Output::Encoded { round, tasks: Ok(tasks) }
             }
-            Job::Share { ticket, share, .. } => {
-                Output::Share { ticket, result: Ok(self.result(&share)) }
+            Job::Share { ticket, share, inputs, .. } => {
+                Output::Share { ticket, result: Ok(self.result(&share, inputs.requests())) }
             }
-            Job::Decode { round, layers, .. } => {
+            Job::Decode { round, layers, addends, .. } => {
                 let shapes = layers.iter().map(|layer| &layer.op().raising.shape);
-                Output::Decoded { round, outcome: Ok(shapes.map(|it| self.of(it)).collect()) }
+                let outputs: Vec<Tensor> = shapes.map(|shape| self.of(shape)).collect();
+                Output::Decoded { round, outcome: Ok(vec![outputs; addends.len()]) }
             }
             Job::Mix { round, code, inputs, .. } => {
                 let tasks = inputs.first().map(|input| vec![input.clone(); code.shares()]);

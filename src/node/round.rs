@@ -38,7 +38,7 @@ pub(super) struct Round {
     pub(super) attempt: u32,
     /// When the last of the policy's tries so far is over.
     pub(super) until: Time,
-    /// The requests it is for: more than one in a batch.
+    /// The requests it is for: more than one in a batch, or if they share it.
     pub(super) requests: Vec<RequestId>,
     /// Where on the curve of a batch each of them stands.
     pub(super) places: Vec<usize>,
@@ -90,6 +90,11 @@ impl Round {
             news: 0,
             decodes_from: 0,
         }
+    }
+
+    /// How many requests the holders of shares compute for: one mixture of those of a batch.
+    pub(super) fn size(&self) -> usize {
+        if self.estimator.is_some() { 1 } else { self.requests.len() }
     }
 
     pub(super) fn ask(&mut self, share: usize, device: DeviceId) {

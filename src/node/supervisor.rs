@@ -12,6 +12,7 @@ mod members;
 mod patience;
 mod progress;
 mod rounds;
+mod stations;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use batches::{Gathered, Waiting};
 use margins::Margins;
 use members::Life;
 use progress::{Progress, Readers};
+use stations::Stations;
 
 use super::deployment::Deployment;
 use super::health::Health;
@@ -28,7 +30,6 @@ use super::{Effects, Input, Job, Message, Node, NodeId, Output, RoundId, Ticket,
 use crate::code::DecoderCache;
 use crate::event::Event;
 use crate::maths::Tensor;
-use crate::model::lowered::Inputs;
 use crate::plan::{Plan, StageWork, StepWork};
 use crate::units::{DeviceId, RequestId, Span, StageId, Time};
 
@@ -53,15 +54,19 @@ pub struct Supervisor {
     waiting: BTreeMap<StageId, Waiting>,
     /// The batches whose inputs are being mixed.
     mixing: BTreeMap<RoundId, Gathered>,
+    /// Who waits to share a round.
+    stations: Stations,
 }
 
 impl Supervisor {
     pub fn new(plan: Arc<Plan>, deployment: Arc<Deployment>) -> Self {
         let decoders = plan.stages.iter().map(|s| DecoderCache::new(s.code.clone())).collect();
         let deadlines: Vec<Span> = plan.stages.iter().map(|stage| stage.deadline).collect();
-        let health = Health::new(plan.policy.health, plan.devices.len(), &deadlines);
+        let health =
+            Health::new(plan.policy.health, plan.devices.len(), &deadlines, plan.most_together());
         let margins = Margins::new(&plan);
         let (requests, rounds, waiting, mixing) = Default::default();
+        let stations = Stations::default();
         let readers = Readers::of(&plan);
         let stages = plan.steps.iter().enumerate();
         let steps = stages.filter(|(_, step)| matches!(step.work, StepWork::Stage(_)));
@@ -80,6 +85,7 @@ impl Supervisor {
             steps,
             waiting,
             mixing,
+            stations,
         }
     }
 
@@ -130,8 +136,11 @@ impl Supervisor {
             return self.join(now, request, stage, inputs, out);
         }
         let round = RoundId { request, stage };
-        let inputs = match &plan.stages[stage.0].work {
-            StageWork::Function(_) => inputs.into(),
+        match &plan.stages[stage.0].work {
+            StageWork::Function(_) => {
+                let round = Round::new(round, now, Tasks::Alike(inputs.into()), &plan);
+                self.begin_round(now, round, out);
+            }
             StageWork::Layers(layers) => {
                 let Some(progress) = self.requests.get_mut(&request) else { return };
                 let addends = inputs.split_off(layers.inputs());
@@ -142,10 +151,9 @@ impl Supervisor {
                     let [input] = inputs.try_into().expect("a layer is applied to one value");
                     return out.work(Job::Encode { round, layer: layer.clone(), input });
                 }
-                Inputs::laid_out(inputs, layers.ways())
+                self.come(now, stage, request, inputs, out);
             }
-        };
-        self.begin_round(now, Round::new(round, now, Tasks::Alike(inputs), &plan), out);
+        }
     }
 
     fn begin_round(&mut self, now: Time, round: Round, out: &mut Effects) {
@@ -174,16 +182,20 @@ impl Supervisor {
     fn fail(&mut self, now: Time, request: RequestId, reason: String, out: &mut Effects) {
         let Some(progress) = self.requests.remove(&request) else { return };
         self.leave_batches(request);
+        self.leave_stations(request);
         let is_here = |request: &RequestId| self.requests.contains_key(request);
         let given_up = self.rounds.extract_if(.., |_, round| {
             round.requests.contains(&request) && !round.requests.iter().any(is_here)
         });
+        let mut free = BTreeSet::new();
         for (id, round) in given_up {
             call_off(id, &round, out);
+            free.insert(id.stage);
         }
         let latency = now - progress.accepted;
         out.note(Event::Failed { request, reason: reason.clone(), latency });
         out.send(NodeId::Client, Message::Answer(request, Err(reason)));
+        free.into_iter().for_each(|stage| self.free_station(now, stage, out));
     }
 
     /// A round ended badly for every request that it was for.
@@ -193,6 +205,7 @@ impl Supervisor {
         for request in round.requests {
             self.fail(now, request, reason.to_owned(), out);
         }
+        self.free_station(now, id.stage, out);
     }
 
     fn round(&mut self, id: RoundId) -> Option<&mut Round> {
@@ -247,11 +260,14 @@ impl Node for Supervisor {
                 self.pass_deadline(now, round, attempt, out);
             }
             Input::Wake(Timer::Hedge(round)) => self.hedge(now, round, out),
+            Input::Wake(Timer::Station { stage, number }) => {
+                self.leave_station(now, stage, number, out);
+            }
             Input::Wake(Timer::Batch { stage, number }) => {
                 self.stop_gathering(now, stage, number, out);
             }
             Input::Done { output: Output::Decoded { round, outcome }, took } => match outcome {
-                Ok(outputs) => self.finish_round(now, round, vec![outputs], took, out),
+                Ok(outputs) => self.finish_round(now, round, outputs, took, out),
                 Err(undecoded) => self.reopen(now, round, undecoded, out),
             },
             Input::Done { output: Output::Encoded { round, tasks }, took } => {

@@ -90,10 +90,15 @@ fn witnesses(
 }
 
 impl OfLayer {
-    /// Sketches of what was sent with these shares: of one input for all, one is enough.
-    fn sketches(&self, tasks: &Tasks, shares: impl Iterator<Item = usize>) -> Sketches {
+    /// Sketches of what was sent with these shares for a request: of one input for all, one is enough.
+    fn sketches(
+        &self,
+        tasks: &Tasks,
+        request: usize,
+        shares: impl Iterator<Item = usize>,
+    ) -> Sketches {
         let sketch = |share: usize| {
-            let input = tasks.of(share).get(self.input)?;
+            let input = tasks.of(share).of(request).get(self.input)?;
             Some(Arc::new(self.shares[share].sketch(input)))
         };
         match tasks {
@@ -110,14 +115,24 @@ impl OfLayer {
 }
 
 impl Check {
-    /// Looks at the results of a round of layers.
+    /// Looks at the results of a round of layers for so many requests.
     ///
     /// # Errors
     /// Which are wrong and how that shows, or that some are.
-    pub(super) fn layers(&self, layers: &Layers, results: &Results) -> Result<(), Undecoded> {
+    pub(super) fn layers(
+        &self,
+        layers: &Layers,
+        requests: usize,
+        results: &Results,
+    ) -> Result<(), Undecoded> {
+        let products = || {
+            let of = move |request| layers.applied().enumerate().map(move |it| (request, it));
+            (0..requests).flat_map(of)
+        };
+        let place = |request: usize, at: usize| request * layers.iter().len() + at;
         let mut lies = BTreeMap::new();
-        for (at, layer) in layers.iter().enumerate() {
-            for (share, proof) in self.lies(layer, at, results) {
+        for (request, (at, (layer, _))) in products() {
+            for (share, proof) in self.lies(layer, at, request, place(request, at), results) {
                 lies.entry(share).or_insert(proof);
             }
         }
@@ -125,14 +140,14 @@ impl Check {
             return Err(Undecoded::Lies(lies.into_iter().collect()));
         }
         let Self::Surplus { code } = self else { return Ok(()) };
-        // A share is wrong if it is of any layer.
+        // A share is wrong if it is of any layer for any request.
         let mut doubtful = false;
-        for (at, layer) in layers.iter().enumerate() {
+        for (request, (at, (layer, _))) in products() {
             // Clean elements are off relative to the norms of their row and column, which may
             // exceed the largest element by the square root of the depth.
             let depth = layer.op().depth;
             let rounding = SLACK * rounding(depth) * (depth as f64).sqrt();
-            match agree(code.as_ref(), at, results, rounding) {
+            match agree(code.as_ref(), place(request, at), results, rounding) {
                 Err(Undecoded::Lies(found)) => lies.extend(found),
                 Err(_) => doubtful = true,
                 Ok(()) => {}
@@ -159,17 +174,24 @@ impl Check {
         if lies.is_empty() { agree(code, 0, results, 0.0) } else { Err(Undecoded::Lies(lies)) }
     }
 
-    /// The results for a layer, one of several, that are wrong by themselves.
-    fn lies(&self, layer: &CodedLayer, at: usize, results: &Results) -> Vec<(usize, Proof)> {
+    /// The results for a layer, one of several, and a request that are wrong by themselves.
+    fn lies(
+        &self,
+        layer: &CodedLayer,
+        at: usize,
+        request: usize,
+        place: usize,
+        results: &Results,
+    ) -> Vec<(usize, Proof)> {
         let sketches = match self {
             Self::Numbers | Self::Surplus { .. } => None,
             Self::Witnesses { of, tasks } => {
                 let of = &of.layers[at];
-                Some((of, of.sketches(tasks, results.shares())))
+                Some((of, of.sketches(tasks, request, results.shares())))
             }
         };
         let lie = |share: usize, result: &[Tensor]| {
-            let numbers = result.get(at).and_then(|tensor| tensor.as_slice());
+            let numbers = result.get(place).and_then(|tensor| tensor.as_slice());
             let numbers = numbers
                 .filter(|numbers| numbers.len() == layer.result_len(share) && finite(numbers));
             let Some(numbers) = numbers else { return Some(Proof::NotANumber) };
@@ -186,7 +208,7 @@ impl Check {
         lies.collect()
     }
 
-    /// What it costs to check the results of these shares.
+    /// What it costs to check the results of these shares for a request.
     pub(super) fn work(
         &self,
         layers: &Layers,

@@ -10,6 +10,7 @@ use super::share::Part;
 use super::{CodedLayer, Share};
 use crate::code::{Code, Decoder};
 use crate::maths::Tensor;
+use crate::maths::product::FEW;
 use crate::model::linear::LinearOp;
 use crate::units::{Bytes, Flops};
 
@@ -79,6 +80,13 @@ impl Layers {
         self.0.iter().map(|placed| placed.input + 1).max().unwrap_or(0)
     }
 
+    /// How many requests can share a round: as many as it takes reading the weights no longer for.
+    pub fn most_together(&self) -> usize {
+        let of = |layer: &Arc<CodedLayer>| FEW / layer.op().columns.max(1);
+        let most = self.iter().map(of).min().unwrap_or(1).max(1);
+        if self.in_strips().is_some() { 1 } else { most }
+    }
+
     /// In how many ways inputs are laid out.
     pub fn ways(&self) -> usize {
         self.0.iter().map(|placed| placed.laid + 1).max().unwrap_or(0)
@@ -115,7 +123,8 @@ impl Layers {
         Share::Several(self.0.iter().map(part).collect())
     }
 
-    /// The outputs, one a layer, decoded from results of shares and finished, with what is added to them.
+    /// The outputs for one of the requests, one a layer, decoded from results of shares and finished, with
+    /// what is added to them.
     ///
     /// # Panics
     /// If a result that the decoder reads is not there, or not of its length.
@@ -123,12 +132,15 @@ impl Layers {
         &self,
         decoder: &Decoder,
         results: impl Iterator<Item = (usize, &'r [Tensor])> + Clone,
+        request: usize,
         addends: &[Tensor],
     ) -> Vec<Tensor> {
         let mut addends = addends.iter();
         let decoded = self.iter().enumerate().map(|(at, layer)| {
-            let own =
-                |(share, result): (usize, &'r [Tensor])| Some((share, result.get(at)?.as_slice()?));
+            let place = request * self.0.len() + at;
+            let own = |(share, result): (usize, &'r [Tensor])| {
+                Some((share, result.get(place)?.as_slice()?))
+            };
             let results: BTreeMap<usize, &[f32]> = results.clone().filter_map(own).collect();
             let addend = if layer.layer().finish.adds { addends.next() } else { None };
             layer.decode(decoder, &results, addend)

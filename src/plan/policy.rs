@@ -2,6 +2,7 @@
 
 use super::source::{Problem, Source, To};
 use super::topology::{ArrivalsFile, PolicyFile, VerifyFile, WaitFile};
+use crate::maths::product::FEW;
 use crate::units::Span;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +20,18 @@ pub struct Policy {
     pub worst_condition: f64,
     pub verify: Verify,
     pub health: HealthRule,
+    /// Whether requests share rounds.
+    pub gather: Option<Gather>,
+}
+
+/// Requests that come to a stage while a round of it is under way share the next one, where reading weights
+/// is what takes the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gather {
+    /// So many at once.
+    pub most: usize,
+    /// The longest that one waits for others.
+    pub within: Span,
 }
 
 /// When a round is over.
@@ -98,6 +111,12 @@ pub(super) fn policy(source: &Source, file: &PolicyFile, problems: &mut Vec<Prob
     let message = format!("suspect at {} and exclude at {}", health.suspect, health.exclude);
     let rising = least(health.suspect, 0.1) && least(health.exclude, health.suspect);
     require(rising, "health", message, "let suspicion rise: 0 < suspect ≤ exclude");
+    if let Some(gather) = &file.gather {
+        let most = gather.most;
+        let message = format!("{most} requests at once are no gathering");
+        let fix = format!("give a number from 2 to {MOST_TOGETHER}, or drop `gather`");
+        require((2..=MOST_TOGETHER).contains(&most), "gather", message, &fix);
+    }
     Policy {
         wait: match file.wait {
             WaitFile::KthReply => Wait::KthReply,
@@ -123,8 +142,15 @@ pub(super) fn policy(source: &Source, file: &PolicyFile, problems: &mut Vec<Prob
             exclude: health.exclude,
             exile: health.exile,
         },
+        gather: file.gather.as_ref().map(|gather| Gather {
+            most: gather.most.clamp(1, MOST_TOGETHER),
+            within: gather.within,
+        }),
     }
 }
+
+/// With more columns reading weights is not what takes the time.
+const MOST_TOGETHER: usize = FEW;
 
 /// All of them send at once.
 const MOST_CLIENTS: usize = 100_000;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ndarray::IxDyn;
+use smallvec::SmallVec;
 
 use crate::maths::Tensor;
 use crate::model::linear::LinearOp;
@@ -41,12 +42,13 @@ pub struct Part {
 }
 
 impl Share {
-    /// The share's result: for coded rows one tensor of pre-activations without bias, of each layer.
+    /// The share's result for each request, one after the other: for coded rows one tensor of
+    /// pre-activations without bias, of each layer.
     ///
     /// # Errors
     /// If an operator of a segment fails on this input.
     pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, String> {
-        self.run_while(&inputs.to_vec().into(), &|| true)
+        self.run_while(&Inputs::from(inputs.to_vec()), &|| true)
     }
 
     /// Like [`Self::run`], while it is `wanted`.
@@ -59,33 +61,41 @@ impl Share {
         wanted: &dyn Fn() -> bool,
     ) -> Result<Vec<Tensor>, String> {
         match self {
-            Self::Segment(segment) => segment.run(inputs).map_err(|error| error.to_string()),
+            Self::Segment(segment) => {
+                let run = |request| segment.run(inputs.of(request));
+                let results: Result<Vec<_>, _> = (0..inputs.requests()).map(run).collect();
+                results.map(|results| results.concat()).map_err(|error| error.to_string())
+            }
             Self::Several(parts) => {
                 let result =
                     |part: &Part| part.share.multiply(inputs, part.input, part.laid, wanted);
-                parts.iter().map(result).collect()
+                let by_part: Vec<Vec<Tensor>> =
+                    parts.iter().map(result).collect::<Result<_, _>>()?;
+                let of =
+                    |request: usize| by_part.iter().map(move |results| results[request].clone());
+                Ok((0..inputs.requests()).flat_map(of).collect())
             }
-            Self::Rows { .. } | Self::Outline { .. } => {
-                Ok(vec![self.multiply(inputs, 0, 0, wanted)?])
-            }
+            Self::Rows { .. } | Self::Outline { .. } => self.multiply(inputs, 0, 0, wanted),
         }
     }
 
-    /// Coded rows times one of the inputs, laid out so.
+    /// Coded rows times one of the inputs of each request, laid out so.
     fn multiply(
         &self,
         inputs: &Inputs,
         input: usize,
         laid: usize,
         wanted: &dyn Fn() -> bool,
-    ) -> Result<Tensor, String> {
+    ) -> Result<Vec<Tensor>, String> {
         let Self::Rows { op, weights } = self else {
             return Err("its weights were never encoded".to_owned());
         };
-        let input = inputs.laid(input, laid).ok_or("a linear layer has one input")?;
-        let result = op.apply_while(weights, input, wanted).ok_or("it was called off")?;
-        let shape = IxDyn(&[result.len()]);
-        Tensor::from_shape_vec(shape, result).map_err(|error| error.to_string())
+        let of = |request| inputs.laid(request, input, laid);
+        let taken: Option<SmallVec<[_; 1]>> = (0..inputs.requests()).map(of).collect();
+        let taken = taken.ok_or("a linear layer has one input")?;
+        let results = op.apply_to_all(weights, &taken, wanted).ok_or("it was called off")?;
+        let tensor = |result: Vec<f32>| Tensor::from_shape_vec(IxDyn(&[result.len()]), result);
+        results.into_iter().map(tensor).collect::<Result<_, _>>().map_err(|error| error.to_string())
     }
 
     pub fn work(&self) -> Flops {

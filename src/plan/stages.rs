@@ -115,6 +115,7 @@ pub(super) fn assign(
         stages.push(stage);
     }
     for (stage, origin) in stages.iter_mut().zip(&origins) {
+        stage.together = assigner.together(stage);
         stage.verify = assigner.verify(stage);
         stage.below = assigner.below(*origin);
         stage.too_low = assigner.too_low(stage, *origin);
@@ -156,6 +157,7 @@ fn stage(
         verify: Verify::Auto,
         below: Below::Fail,
         input_bytes,
+        together: 1,
         batch: batch.clone(),
         too_low: None,
     }
@@ -275,6 +277,14 @@ impl Assigner<'_> {
         let holders = on[..code.holders()].iter().map(with_spares).collect();
         let deadline = deadline.unwrap_or(self.file.policy.deadline);
         Some(Choice { code, holders, deadline, batch: None })
+    }
+
+    /// How many requests a round of the stage may be for.
+    fn together(&self, stage: &Stage) -> usize {
+        match (&stage.work, &self.file.policy.gather) {
+            (StageWork::Layers(layers), Some(gather)) => gather.most.min(layers.most_together()),
+            _ => 1,
+        }
     }
 
     fn marks(&mut self, owners: &[Option<usize>]) -> Vec<Mark> {

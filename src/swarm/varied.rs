@@ -1,6 +1,7 @@
-//! What is varied of a drawn fleet: strips, rateless layers, batches, estimates.
+//! What is varied of a drawn fleet: strips, rateless layers, batches, estimates; and whether requests share
+//! rounds.
 //!
-//! Drawn from a stream of its own, and in half of the cases nothing: whatever else a seed means it means
+//! Drawn from streams of their own, and in half of the cases nothing: whatever else a seed means it means
 //! with and without.
 
 use rand::RngExt;
@@ -18,6 +19,8 @@ pub(super) struct Varied {
     /// Whether rounds with too few replies are answered with a guess.
     estimates: bool,
     way: Way,
+    /// How many requests go together at most, and how many milliseconds one waits for others.
+    gather: Option<(usize, u64)>,
 }
 
 #[derive(Clone, Copy)]
@@ -48,7 +51,10 @@ impl Varied {
             2 if varies => Way::Batches,
             _ => Way::AsDrawn,
         };
-        Self { rng, strips, estimates, way }
+        let mut gathers = Seed(seed).stream(Purpose::Swarm, &[GATHERED]);
+        let gather = gathers.random_bool(0.3);
+        let gather = gather.then(|| (gathers.random_range(2..=6), gathers.random_range(0..=40)));
+        Self { rng, strips, estimates, way, gather }
     }
 
     /// What is added to `coding`.
@@ -59,10 +65,13 @@ impl Varied {
     /// What is added to `policy`. Of a rateless layer it limits how far rounding may be amplified: as far as
     /// policies allow if they do not say, rounding could not be told from a wrong answer.
     pub(super) fn policy(&self) -> String {
-        let below = if self.estimates { ", below: Estimate" } else { "" };
+        let mut said = if self.estimates { ", below: Estimate" } else { "" }.to_owned();
+        if let Some((most, within)) = self.gather {
+            said += &format!(", gather: (most: {most}, within: \"{within}ms\")");
+        }
         match self.way {
-            Way::Rateless => format!(", worst_condition: {WORST_CONDITION:e}{below}"),
-            Way::AsDrawn | Way::Batches => below.to_owned(),
+            Way::Rateless => format!(", worst_condition: {WORST_CONDITION:e}{said}"),
+            Way::AsDrawn | Way::Batches => said,
         }
     }
 
@@ -79,6 +88,7 @@ impl Varied {
 
 /// Not to be drawn for anything else of the swarm.
 const VARIED: u64 = 1;
+const GATHERED: u64 = 2;
 
 /// None if what is drawn amplifies too much even with every block in hand, which a plan refuses.
 fn rateless(rng: &mut ChaCha8Rng, base: &Base, n: usize) -> Option<Own> {

@@ -126,7 +126,12 @@ pub fn words(header: &Header, event: &Event) -> String {
                 0 => "no other".to_owned(),
                 _ => others.join(" "),
             };
-            format!("{}: a batch with {others} after {waited}, mixed in {took}", of(stage))
+            match *took {
+                Span::ZERO => format!("{}: one round with {others}, after {waited}", of(stage)),
+                took => {
+                    format!("{}: a batch with {others} after {waited}, mixed in {took}", of(stage))
+                }
+            }
         }
         Event::Scattered { stage, attempt, asked, .. } => {
             let again = if *attempt > 0 { format!(", try {}", attempt + 1) } else { String::new() };

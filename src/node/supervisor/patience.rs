@@ -3,16 +3,22 @@
 use super::Supervisor;
 use super::rounds::Patience;
 use crate::event::{Event, Worth};
+use crate::node::health::Pace;
 use crate::node::{Effects, RoundId};
-use crate::units::{DeviceId, Span, StageId, Time};
+use crate::units::{DeviceId, Span, Time};
 
 impl Supervisor {
     /// What the fleet has shown, doubled with each attempt; the last attempt is given all the time
     /// there is, for slow is not dead.
-    pub(super) fn deadline(&self, stage: StageId, attempt: u32) -> Span {
+    pub(super) fn deadline(
+        &self,
+        RoundId { stage, .. }: RoundId,
+        pace: Pace,
+        attempt: u32,
+    ) -> Span {
         let most = self.plan.stages[stage.0].deadline;
         let learned = self.plan.policy.learn.and_then(|learn| {
-            let learned = self.health.learned(stage, learn.quantile, learn.factor)?;
+            let learned = self.health.learned(pace, learn.quantile, learn.factor)?;
             Some(learned.max(learn.floor) * f64::from(1u32 << attempt.min(16)))
         });
         match learned {

@@ -26,14 +26,16 @@ impl Supervisor {
         let (missing, have, attempt) = (round.missing(), round.arrived(), round.attempt);
         let asked = self.choose(now, id.stage, &missing, &have, attempt, out);
         self.ask(now, id, asked, out);
-        let deadline = now + self.deadline(id.stage, attempt);
+        let Some(size) = self.round(id).map(|round| round.size()) else { return };
+        let pace = self.health.pace(id.stage, size);
+        let deadline = now + self.deadline(id, pace, attempt);
         out.wake(deadline, Timer::Deadline { round: id, attempt });
         let retries = self.plan.policy.retries;
         if let Some(round) = self.round(id).filter(|_| attempt <= retries) {
             round.until = deadline;
         }
         if let (0, Some(factor)) = (attempt, self.plan.policy.hedge)
-            && let Some(patience) = self.health.learned(id.stage, 0.5, factor)
+            && let Some(patience) = self.health.learned(pace, 0.5, factor)
         {
             out.wake(now + patience, Timer::Hedge(id));
         }
@@ -48,11 +50,12 @@ impl Supervisor {
     ) {
         let RoundId { request, stage } = id;
         let Some(round) = self.round(id) else { return };
-        let (attempt, tasks) = (round.attempt, round.tasks.clone());
+        let (attempt, tasks, size) = (round.attempt, round.tasks.clone(), round.size());
         asked.iter().for_each(|(share, device)| round.ask(*share, *device));
         let ticket = |share| Ticket { round: id, share, attempt };
+        let pace = self.health.pace(stage, size);
         for (share, device) in &asked {
-            self.health.asked(now, *device, ticket(*share));
+            self.health.asked(now, *device, ticket(*share), pace);
         }
         match &tasks {
             // The shares of a hand are of one input: it is sent once.
@@ -235,7 +238,7 @@ impl Supervisor {
         let Some(round) = self.round(id) else { return };
         (round.decoder, round.worth) = (Some(decoder.clone()), worth);
         let (arrived, awaited) = (round.results.shares().collect(), round.awaited());
-        let after = now - round.began;
+        let (after, size) = (now - round.began, round.size());
         call_off(id, round, out);
         // Where nothing is computed nothing is found wrong, and no round is opened again.
         let results = match plan.computes() {
@@ -244,7 +247,8 @@ impl Supervisor {
         };
         let (tasks, places) = (round.tasks.clone(), round.places.clone());
         let (estimator, lies) = (round.estimator.clone(), round.lies);
-        let expected = |device| self.health.expected(device, stage).map(|span| span.0);
+        let (requests, pace) = (round.requests.clone(), self.health.pace(stage, size));
+        let expected = |device| self.health.expected(device, pace).map(|span| span.0);
         let mut without: Vec<_> =
             awaited.iter().map(|(_, device)| (*device, expected(*device))).collect();
         // Of a hand several shares are awaited.
@@ -268,9 +272,11 @@ impl Supervisor {
             StageWork::Layers(layers) => {
                 let check = self.deployment.check(stage, &plan.stages[stage.0], &tasks);
                 let layers = layers.clone();
-                let progress = self.requests.get(&request);
-                let addends = progress.and_then(|it| it.addends.get(&stage)).cloned();
-                let addends = addends.unwrap_or_default();
+                let addends = |request| {
+                    let progress = self.requests.get(request)?;
+                    Some(progress.addends.get(&stage).cloned().unwrap_or_default())
+                };
+                let addends = requests.iter().map(addends).collect();
                 out.work(Job::Decode { round: id, layers, decoder, results, check, addends });
             }
             StageWork::Function(_) => {
@@ -319,12 +325,15 @@ impl Supervisor {
             worth,
         });
         self.rounds.remove(&id);
+        self.free_station(now, stage, out);
         let step = self.steps[stage.0];
+        self.stations.board();
         for (request, outputs) in requests.into_iter().zip(outputs) {
             if let Some(progress) = self.requests.get_mut(&request) {
                 progress.worth = progress.worth.max(worth);
             }
             self.finish_step(now, request, step, outputs, out);
         }
+        self.depart(now, out);
     }
 }

@@ -58,7 +58,7 @@ impl Assigner<'_> {
     }
 
     /// How long the k-th fastest holder takes to answer when nothing goes wrong, with latencies picked
-    /// from their distributions.
+    /// from their distributions; to as many requests as may share the round.
     fn round_time(&self, stage: &Stage, pick: fn(&Delay) -> Span) -> Span {
         let time = |(share, holders): (usize, &Vec<DeviceId>)| {
             let travels = stage.task_bytes(share) + stage.reply_bytes(share);
@@ -67,7 +67,8 @@ impl Assigner<'_> {
             // Shares of a hand are computed one after the other.
             let turn = share % stage.code.hand() + 1;
             let compute = machine.speed.time_for(stage.share_work(share)) * turn as f64;
-            pick(latency) + pick(reply_latency) + bandwidth.time_for(travels) + compute
+            let busy = (bandwidth.time_for(travels) + compute) * stage.together as f64;
+            pick(latency) + pick(reply_latency) + busy
         };
         let mut times: Vec<Span> = stage.holders.iter().enumerate().map(time).collect();
         times.sort();

@@ -31,6 +31,18 @@ pub struct PolicyFile {
     pub below: BelowFile,
     #[serde(default)]
     pub health: HealthFile,
+    #[serde(default)]
+    pub gather: Option<GatherFile>,
+}
+
+/// Requests share rounds of layers whose weights take longer to read than to multiply with one input.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename = "Gather", deny_unknown_fields)]
+pub struct GatherFile {
+    /// So many at once.
+    pub most: usize,
+    /// The longest that one waits for others.
+    pub within: Span,
 }
 
 /// What becomes of a round that has too few replies when its last deadline passes.
@@ -104,6 +116,7 @@ impl Default for PolicyFile {
             verify: VerifyFile::default(),
             below: BelowFile::default(),
             health: HealthFile::default(),
+            gather: None,
         }
     }
 }

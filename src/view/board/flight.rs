@@ -191,11 +191,12 @@ impl Flight {
                 });
             }
             Event::Lost { device, what: "task" | "reply", .. } => self.lose(*device),
-            Event::Gathered { stage, requests, .. } => {
+            Event::Gathered { stage, requests, took, .. } if *took > Span::ZERO => {
                 let plain = header.stages[stage.0].shares.iter().filter_map(|share| share.plain);
                 let is_small = plain.max().is_some_and(|last| requests.len() <= last);
                 self.small_at = is_small.then_some(*stage);
             }
+            Event::Gathered { .. } => {}
             event => {
                 let round = event.stage().and_then(|stage| self.rounds[stage.0].as_mut());
                 if let (Some(stage), Some(round)) = (event.stage(), round) {

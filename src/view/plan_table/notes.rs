@@ -12,7 +12,7 @@ pub(super) fn notes(plan: &Plan, stage: &Stage) -> Vec<String> {
     let of_layer = |layer| [streaming(stage, layer), padding(stage, layer), overhang(stage, layer)];
     let of_layers = layers.iter().flat_map(|layer| of_layer(layer.as_ref()));
     let notes = std::iter::once(too_low(stage)).chain(of_layers);
-    notes.chain([amplification(plan, stage)]).flatten().collect()
+    notes.chain([amplification(plan, stage), sharing(plan, stage)]).flatten().collect()
 }
 
 /// What is said of all convolutions does not go for this one.
@@ -23,6 +23,16 @@ fn too_low(stage: &Stage) -> Option<String> {
             "{name}: its map has {rows} rows, too few for {k} strips, so it is split by `Output`"
         )
     })
+}
+
+/// Requests may share its rounds.
+fn sharing(plan: &Plan, stage: &Stage) -> Option<String> {
+    let gather = plan.policy.gather.filter(|_| stage.together > 1)?;
+    let (name, together, within) = (&stage.name, stage.together, gather.within);
+    Some(format!(
+        "{name}: up to {together} requests share a round; one that comes while another round is under way \
+         waits for it {within} at most"
+    ))
 }
 
 /// Devices hold hands of shares, of which no number is sure to suffice.

@@ -1,0 +1,140 @@
+//! Stations: stages at which requests share rounds, because reading weights is what takes the time and
+//! devices read them once for all.
+//!
+//! A request that finds no round of the stage under way begins one at once. Others wait until that is over,
+//! until there are as many as may go together, or until the first of them has waited long enough: a round
+//! that is stuck holds nobody up for longer. Then they begin one round, told under the name of the first.
+
+use std::collections::BTreeMap;
+
+use super::Supervisor;
+use crate::event::Event;
+use crate::maths::Tensor;
+use crate::model::lowered::Inputs;
+use crate::node::round::{Round, Tasks};
+use crate::node::{Effects, RoundId, Timer};
+use crate::plan::StageWork;
+use crate::units::{RequestId, Span, StageId, Time};
+
+/// Who waits where.
+#[derive(Debug, Default)]
+pub(super) struct Stations {
+    by_stage: BTreeMap<StageId, Station>,
+    /// Whether others may come at this very moment: those whose round just ended go on together.
+    boarding: bool,
+}
+
+impl Stations {
+    /// Nobody begins a round until [`Supervisor::depart`].
+    pub(super) fn board(&mut self) {
+        self.boarding = true;
+    }
+}
+
+/// Who waits at a stage, and with what.
+#[derive(Debug, Default)]
+struct Station {
+    /// Tells these from those before.
+    number: u32,
+    since: Time,
+    waiting: Vec<(RequestId, Vec<Tensor>)>,
+}
+
+impl Supervisor {
+    /// A request comes to a stage of coded layers, and waits there or begins a round.
+    pub(super) fn come(
+        &mut self,
+        now: Time,
+        stage: StageId,
+        request: RequestId,
+        inputs: Vec<Tensor>,
+        out: &mut Effects,
+    ) {
+        let most = self.plan.stages[stage.0].together;
+        let Some(gather) = self.plan.policy.gather.filter(|_| most > 1) else {
+            return self.begin_shared(now, stage, vec![(request, inputs)], out);
+        };
+        let is_free = !self.rounds.keys().any(|round| round.stage == stage);
+        let boarding = self.stations.boarding;
+        let station = self.stations.by_stage.entry(stage).or_default();
+        if station.waiting.is_empty() {
+            station.since = now;
+            if !is_free {
+                let number = station.number;
+                out.wake(now + gather.within, Timer::Station { stage, number });
+            }
+        }
+        station.waiting.push((request, inputs));
+        if (is_free && !boarding) || station.waiting.len() == most {
+            self.go_together(now, stage, out);
+        }
+    }
+
+    /// The first who waits there has waited long enough.
+    pub(super) fn leave_station(
+        &mut self,
+        now: Time,
+        stage: StageId,
+        number: u32,
+        out: &mut Effects,
+    ) {
+        let station = self.stations.by_stage.get(&stage);
+        if station.is_some_and(|station| station.number == number) {
+            self.go_together(now, stage, out);
+        }
+    }
+
+    /// A round of the stage is over.
+    pub(super) fn free_station(&mut self, now: Time, stage: StageId, out: &mut Effects) {
+        let station = self.stations.by_stage.get(&stage);
+        if station.is_some_and(|station| !station.waiting.is_empty())
+            && !self.rounds.keys().any(|round| round.stage == stage)
+        {
+            self.go_together(now, stage, out);
+        }
+    }
+
+    /// All who come at this moment have come.
+    pub(super) fn depart(&mut self, now: Time, out: &mut Effects) {
+        self.stations.boarding = false;
+        let stages: Vec<StageId> = self.stations.by_stage.keys().copied().collect();
+        stages.into_iter().for_each(|stage| self.free_station(now, stage, out));
+    }
+
+    /// A request that has failed elsewhere waits nowhere.
+    pub(super) fn leave_stations(&mut self, request: RequestId) {
+        for station in self.stations.by_stage.values_mut() {
+            station.waiting.retain(|(other, _)| *other != request);
+        }
+    }
+
+    fn go_together(&mut self, now: Time, stage: StageId, out: &mut Effects) {
+        let Some(station) = self.stations.by_stage.get_mut(&stage) else { return };
+        station.number += 1;
+        let (waited, waiting) = (now - station.since, std::mem::take(&mut station.waiting));
+        if let [(request, _), _, ..] = waiting[..] {
+            let requests = waiting.iter().map(|(request, _)| *request).collect();
+            let took = Span::ZERO;
+            out.note(Event::Gathered { request, stage, requests, waited, took });
+        }
+        self.begin_shared(now, stage, waiting, out);
+    }
+
+    /// Begins a round of coded layers for all of these.
+    fn begin_shared(
+        &mut self,
+        now: Time,
+        stage: StageId,
+        with: Vec<(RequestId, Vec<Tensor>)>,
+        out: &mut Effects,
+    ) {
+        let (requests, inputs): (Vec<RequestId>, Vec<_>) = with.into_iter().unzip();
+        let Some(request) = requests.first().copied() else { return };
+        let plan = self.plan.clone();
+        let StageWork::Layers(layers) = &plan.stages[stage.0].work else { return };
+        let tasks = Tasks::Alike(Inputs::laid_out(inputs, layers.ways()));
+        let mut round = Round::new(RoundId { request, stage }, now, tasks, &plan);
+        round.requests = requests;
+        self.begin_round(now, round, out);
+    }
+}
