@@ -17,6 +17,7 @@ mod lrn;
 mod network;
 mod onnx;
 mod passing;
+mod patches;
 mod pool;
 mod prelu;
 pub mod probe;

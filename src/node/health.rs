@@ -15,16 +15,19 @@
 
 mod flags;
 mod pace;
+mod record;
 
 use flags::Flags;
 use pace::{Recent, Running};
+pub(super) use record::Pace;
+use record::{Exile, Open, Record, What, what};
 use smallvec::SmallVec;
 
 use super::Ticket;
 use crate::event::{Event, Proof, Standing};
 use crate::maths::fetch::fetch;
 use crate::plan::HealthRule;
-use crate::units::{DeviceId, RequestId, Span, StageId, Time};
+use crate::units::{DeviceId, Span, StageId, Time};
 
 #[derive(Debug)]
 pub(super) struct Health {
@@ -43,63 +46,6 @@ pub(super) struct Health {
     changed: Vec<DeviceId>,
 }
 
-/// What is looked at with every reply; a fleet of thousands is larger than caches, and this is two lines of
-/// them, which are sent for.
-#[derive(Debug)]
-#[repr(align(64))]
-struct Record {
-    standing: Standing,
-    /// It said goodbye.
-    away: bool,
-    /// It lied, and was not trusted again since.
-    lied: bool,
-    /// Replies in a row on probation.
-    good: u32,
-    /// Logarithm of its reply times in units of what is typical for the stage.
-    log_ratio: Running,
-    /// When it last let hear of itself.
-    heard: Time,
-    /// What it was asked for and has said nothing about, in order: a few at most, and mostly one or two.
-    open: SmallVec<[Open; 2]>,
-}
-
-/// What reply times are compared within: rounds of one stage, and for as many requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Pace(u32);
-
-/// Something a device was asked for, and when.
-#[derive(Clone, Copy, Debug)]
-struct Open {
-    request: RequestId,
-    pace: Pace,
-    share: u32,
-    asked: Time,
-}
-
-/// A request, a stage and a share.
-type What = (RequestId, u32, u32);
-
-fn what(Ticket { round, share, .. }: Ticket) -> What {
-    (round.request, round.stage.0 as u32, share as u32)
-}
-
-impl Record {
-    /// Good replies in a row that end probation.
-    fn needs(&self) -> u32 {
-        if self.lied { GOOD_OF_A_LIAR } else { GOOD_IN_A_ROW }
-    }
-}
-
-/// When a device's exile ends, and how long the next will be.
-#[derive(Clone, Debug)]
-struct Exile {
-    until: Time,
-    next: Span,
-}
-
-/// Good replies in a row that end probation; a liar must show more.
-const GOOD_IN_A_ROW: u32 = 3;
-const GOOD_OF_A_LIAR: u32 = 12;
 /// Slower than typical by this factor is slow; faster than by the second it is not any more.
 const SLOW: f64 = 3.0;
 const NOT_SLOW: f64 = 2.0;

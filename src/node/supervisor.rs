@@ -1,11 +1,12 @@
 //! The supervisor: runs each request through the plan's steps, a round for every stage.
 //!
 //! It scatters a stage's input to the holders of its shares, gathers replies, and decodes as soon as
-//! those in hand suffice ([`rounds`]); devices may come and go meanwhile ([`members`]). It never
+//! those in hand suffice ([`rounds`], [`decoding`]); devices may come and go meanwhile ([`members`]). It never
 //! answers from too few, nor from what it found wrong.
 
 mod batches;
 mod below;
+mod decoding;
 mod lies;
 mod margins;
 mod members;

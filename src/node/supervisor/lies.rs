@@ -1,7 +1,7 @@
 //! Lies: what becomes of a round whose replies were found wrong, and of those who sent them.
 
 use super::Supervisor;
-use super::rounds::Patience;
+use super::decoding::Patience;
 use crate::event::{Event, Proof};
 use crate::node::job::Undecoded;
 use crate::node::{Effects, RoundId};

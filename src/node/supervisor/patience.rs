@@ -1,7 +1,7 @@
 //! How long a round waits: its deadlines, and what is done before and after them.
 
 use super::Supervisor;
-use super::rounds::Patience;
+use super::decoding::Patience;
 use crate::event::{Event, Worth};
 use crate::node::health::Pace;
 use crate::node::{Effects, RoundId};
