@@ -8,7 +8,8 @@
 
 The models are the `light` ones of the onnx wheel with weights drawn from a seed. All runs of a round
 follow each other, and rounds alternate, so that a noisy machine is noisy for all; what counts are the
-ratios of medians. Prints a table in Markdown.
+ratios of medians. Prints a table in Markdown. With `--crowd` in front of the models: eight requests always
+on their way, each in rounds of its own against all sharing rounds where they may.
 """
 
 import json
@@ -97,7 +98,7 @@ TOPOLOGY = """Topology(
                bandwidth: "10Gbit/s", memory_bandwidth: "100Gbit/s")],
     coding: (code: {code}, on: ["d"]{split}),
     stages: [{stages}],
-    inputs: Random(count: 1),
+    inputs: Random(count: 1),{arrivals}
     requests: {requests},
     policy: (deadline: "20s", retries: 1, local_below: "{local}", verify: {verify}{wait}),
 )
@@ -113,7 +114,7 @@ EVERY = 5
 def topology(name, kind, **words):
     defaults = {
         "code": "Mds(n: 5, k: 4)", "split": "", "stages": "", "wait": "", "local": "1MFLOP", "verify": "Off",
-        "requests": REQUESTS,
+        "arrivals": "", "requests": REQUESTS,
     }
     path = WORK / f"{name}-{kind}.ron"
     path.write_text(TOPOLOGY.format(model=name, **{**defaults, **words}))
@@ -214,8 +215,26 @@ def hits(path, stages, turn, usual):
     return [seen[3 + EVERY * kill] / calm for kill in range(KILLS)], error
 
 
+def crowd(name):
+    filled(name)
+    arrivals = "\n    arrivals: ClosedLoop(clients: 8),"
+    words = {"arrivals": arrivals, "requests": 8 * REQUESTS}
+    alone = topology(name, "alone", **words)
+    shared = topology(name, "shared", wait=', gather: (most: 8, within: "100ms")', **words)
+    spans = {alone: [], shared: []}
+    for _ in range(ROUNDS):
+        for path, seen in spans.items():
+            seen += [span for request, span in latencies(path)[0].items() if request >= 8]
+    alone, shared = (statistics.median(seen) for seen in spans.values())
+    print(f"{name}: {alone:.1f} ms each by itself, {shared:.1f} ms sharing rounds, {shared / alone:.2f}", flush=True)
+
+
 def main():
     WORK.mkdir(parents=True, exist_ok=True)
+    if sys.argv[1:2] == ["--crowd"]:
+        for name in sys.argv[2:] or MODELS:
+            crowd(name)
+        return
     print("| model | onnxruntime | kofn, 4 of 5 | ratio | checked ÷ it | all five ÷ it | it ÷ tract | hit ÷ calm | error |")
     print("|---|---|---|---|---|---|---|---|---|", flush=True)
     for name in sys.argv[1:] or MODELS:

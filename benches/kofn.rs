@@ -15,6 +15,7 @@ use kofn::maths::mix::mix;
 use kofn::maths::product::product;
 use kofn::maths::project::widely;
 use kofn::model::linear::{LinearOp, Lowering, Patches, Raising};
+use kofn::model::lowered::Inputs;
 use kofn::model::probe::Probe;
 use kofn::model::sketch::Sketch;
 use kofn::model::synthetic::Architecture;
@@ -307,6 +308,30 @@ fn verify(c: &mut Criterion) {
     group.finish();
 }
 
+/// A share of AlexNet's first dense layer for several requests: each by itself, and all in one round.
+fn shared(c: &mut Criterion) {
+    let alexnet = Architecture::AlexNet.network(Seed(1)).expect("types");
+    let layer = alexnet.layers[alexnet.layer("fc1").expect("a layer")].clone();
+    let share = CodedLayer::new(layer.clone(), Arc::new(Mds::new(5, 4))).encode(4);
+    let input = || vec![Tensor::from_elem(IxDyn(&layer.op.input), 0.5)];
+    let mut group = c.benchmark_group("a share of alexnet's fc1, 4 of 5");
+    for requests in [1, 2, 4, 8] {
+        let one_by_one: Vec<Inputs> = (0..requests).map(|_| Inputs::from(input())).collect();
+        let at_once = Inputs::laid_out((0..requests).map(|_| input()).collect(), 1);
+        group.bench_function(format!("{requests} requests, one by one"), |b| {
+            b.iter(|| {
+                for inputs in &one_by_one {
+                    black_box(share.run_while(inputs, &|| true)).expect("it runs");
+                }
+            });
+        });
+        group.bench_function(format!("{requests} requests in one round"), |b| {
+            b.iter(|| share.run_while(black_box(&at_once), &|| true));
+        });
+    }
+    group.finish();
+}
+
 /// A frame of the screen in mid-run, everything included: events taken in, the board, all panels.
 fn screen(c: &mut Criterion) {
     let mut group = c.benchmark_group("a frame at 200×60");
@@ -398,6 +423,7 @@ criterion_group!(
     tiles,
     codes,
     verify,
+    shared,
     runs,
     fleets,
     screen

@@ -151,7 +151,7 @@ pub enum Timer {
     },
 }
 
-/// One running of a stage for one request, or for a batch of which it is the first.
+/// One running of a stage for one request, or for several of which it is the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RoundId {
     pub request: RequestId,

@@ -119,6 +119,20 @@ fn a_round_that_is_stuck_holds_nobody_up_for_longer_than_the_policy_says() {
 }
 
 #[test]
+fn a_fault_strikes_in_the_round_of_its_request_whoever_leads_it() {
+    let plan = clients(7, &[(POLICY, GATHERS)]);
+    let all = shared(&run(&plan, 30, ""));
+    let riders: BTreeSet<RequestId> = all.iter().flat_map(|these| these[1..].to_vec()).collect();
+    assert!(riders.len() > 5);
+    for RequestId(rider) in riders {
+        let at = format!(r#"AtStage(request: {rider}, stage: "fc2", phase: FirstReply)"#);
+        let trace = run(&plan, 30, &format!(r#"(at: {at}, who: "pi-2", what: Crash)"#));
+        assert_eq!(count(&trace, |event| matches!(event, Event::FaultBegan { .. })), 1, "{rider}");
+        assert_eq!(agreeing(&trace), 30);
+    }
+}
+
+#[test]
 fn without_arithmetic_the_same_requests_go_together_at_the_same_moments() {
     let full = clients(7, &[(POLICY, GATHERS)]);
     let skip = clients(7, &[(POLICY, GATHERS), ("requests: ", "numerics: Skip, requests: ")]);
@@ -183,10 +197,7 @@ proptest! {
         prop_assert_eq!(together.len(), requests);
         for (request, result) in together.iter().enumerate() {
             let alone = share.run(&[input(request)]).expect("it runs");
-            prop_assert_eq!(result.shape(), alone[0].shape());
-            for (got, want) in result.iter().zip(&alone[0]) {
-                prop_assert!((got - want).abs() <= 1e-4 * want.abs().max(1.0), "{} and {}", got, want);
-            }
+            prop_assert_eq!(result, &alone[0], "bit for bit");
         }
     }
 }

@@ -32,7 +32,7 @@ fn whatever_is_drawn_is_safe_and_heals() {
     let (count, from) = (number("KOFN_SWARM", 2000), number("KOFN_SWARM_FROM", 1));
     let path = support::topology("swarm");
     let struck: Mutex<BTreeMap<String, usize>> = Mutex::default();
-    let ended = Mutex::new([0, 0, 0]);
+    let ended = Mutex::new([0, 0, 0, 0]);
     let roughest = Mutex::new(0.0_f64);
     let broken: Vec<String> = (from..from + count)
         .into_par_iter()
@@ -51,14 +51,14 @@ fn whatever_is_drawn_is_safe_and_heals() {
             let mut all = struck.lock().expect("no test thread panicked");
             seen.struck.iter().for_each(|(kind, n)| *all.entry(kind.clone()).or_default() += n);
             let mut ended = ended.lock().expect("no test thread panicked");
-            let these = [seen.answered, seen.failed, seen.inexact];
+            let these = [seen.answered, seen.failed, seen.inexact, seen.shared];
             ended.iter_mut().zip(these).for_each(|(all, these)| *all += these);
             let mut roughest = roughest.lock().expect("no test thread panicked");
             *roughest = roughest.max(seen.roughest);
             None
         })
         .collect();
-    println!("answered, failed, not exact: {ended:?}; struck: {struck:?}");
+    println!("answered, failed, not exact, shared rounds: {ended:?}; struck: {struck:?}");
     println!("largest error of what was read off a curve: {roughest:?}");
     assert!(
         broken.is_empty(),
@@ -69,8 +69,9 @@ fn whatever_is_drawn_is_safe_and_heals() {
     // A few seeds, tried again, need not show everything.
     let kinds = struck.into_inner().expect("unharmed").len();
     assert!(count < 2000 || kinds >= 12, "some kinds never struck");
-    let [_, _, inexact] = ended.into_inner().expect("unharmed");
+    let [_, _, inexact, shared] = ended.into_inner().expect("unharmed");
     assert!(count < 2000 || inexact > 1000, "hardly any answer was approximate: {inexact}");
+    assert!(count < 2000 || shared > 1000, "hardly any round was shared: {shared}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::event::Event;
 use crate::fault::{FaultKind, Grip};
 use crate::maths::chance::{Purpose, Seed};
 use crate::plan::{Fault, Trigger};
-use crate::units::{DeviceId, FaultId, Span, Time};
+use crate::units::{DeviceId, FaultId, RequestId, Span, Time};
 
 /// What the weather is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,8 @@ struct Course {
     strikes: u32,
     /// Whom it has hold of; empty when it is not in force.
     victims: Vec<DeviceId>,
+    /// Under whose name the round is told that it waits for, if its request shares one.
+    leader: Option<RequestId>,
 }
 
 impl Chaos {
@@ -126,6 +128,18 @@ impl Chaos {
         }
     }
 
+    fn note_leader(&mut self, event: &Event) {
+        let Event::Gathered { request: leader, stage: here, requests, .. } = event else { return };
+        for (fault, course) in &mut self.faults {
+            if let Trigger::AtStage { request, stage, .. } = &fault.trigger
+                && stage == here
+                && requests.contains(request)
+            {
+                course.leader = Some(*leader);
+            }
+        }
+    }
+
     fn fires(&self, now: Time, id: usize, event: &Event) -> bool {
         let (fault, course) = &self.faults[id];
         if fault.from.is_some_and(|from| now < from) {
@@ -136,7 +150,7 @@ impl Chaos {
                 let ids = [id as u64, request.0 as u64, stage.0 as u64];
                 self.seed.stream(Purpose::Fault, &ids).random_bool(*p)
             }
-            (trigger, _) => course.strikes == 0 && trigger.fires_on(event),
+            (trigger, _) => course.strikes == 0 && trigger.fires_on(event, course.leader),
         }
     }
 }
@@ -169,6 +183,7 @@ impl Node for Chaos {
             }
             Input::Wake(timer) => self.wake(now, timer, out),
             Input::Saw(event) => {
+                self.note_leader(&event);
                 for id in 0..self.faults.len() {
                     if self.fires(now, id, &event) {
                         self.strike(now, FaultId(id), out);

@@ -279,8 +279,11 @@ impl Health {
         self.quantile(pace, 0.5)
     }
 
-    fn quantile(&self, Pace(pace): Pace, quantile: f64) -> Option<Span> {
-        self.paces[pace as usize].quantile(quantile)
+    /// Of rounds for as many requests; until enough is known of them, of those for the fewest more.
+    fn quantile(&self, pace: Pace, quantile: f64) -> Option<Span> {
+        let next_stage = (self.stage(pace) + 1) * self.sizes;
+        let mut known = self.paces[pace.0 as usize..next_stage].iter();
+        known.find_map(|recent| recent.quantile(quantile))
     }
 
     /// How long to wait for a round, if enough is known of its like.

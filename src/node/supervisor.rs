@@ -179,34 +179,42 @@ impl Supervisor {
         self.go_on(now, request, out);
     }
 
-    /// Ends a request badly, and the rounds that are for nobody any more.
+    /// Ends a request badly.
     fn fail(&mut self, now: Time, request: RequestId, reason: String, out: &mut Effects) {
-        let Some(progress) = self.requests.remove(&request) else { return };
-        self.leave_batches(request);
-        self.leave_stations(request);
-        let is_here = |request: &RequestId| self.requests.contains_key(request);
-        let given_up = self.rounds.extract_if(.., |_, round| {
-            round.requests.contains(&request) && !round.requests.iter().any(is_here)
-        });
-        let mut free = BTreeSet::new();
-        for (id, round) in given_up {
-            call_off(id, &round, out);
-            free.insert(id.stage);
+        self.fail_all(now, &[request], &reason, out);
+    }
+
+    /// Ends requests badly, and the rounds that are for nobody any more.
+    fn fail_all(&mut self, now: Time, requests: &[RequestId], reason: &str, out: &mut Effects) {
+        let remove = |request: &RequestId| Some((*request, self.requests.remove(request)?));
+        let failed: Vec<_> = requests.iter().filter_map(remove).collect();
+        for (request, _) in &failed {
+            self.leave_batches(*request);
+            self.leave_stations(*request);
         }
-        let latency = now - progress.accepted;
-        out.note(Event::Failed { request, reason: reason.clone(), latency });
-        out.send(NodeId::Client, Message::Answer(request, Err(reason)));
-        free.into_iter().for_each(|stage| self.free_station(now, stage, out));
+        let is_here = |request: &RequestId| self.requests.contains_key(request);
+        let is_for_nobody = |_: &RoundId, round: &mut Round| {
+            round.requests.iter().any(|request| requests.contains(request))
+                && !round.requests.iter().any(is_here)
+        };
+        let given_up: Vec<_> = self.rounds.extract_if(.., is_for_nobody).collect();
+        given_up.iter().for_each(|(id, round)| call_off(*id, round, out));
+        for (request, progress) in failed {
+            let (latency, reason) = (now - progress.accepted, reason.to_owned());
+            out.note(Event::Failed { request, reason: reason.clone(), latency });
+            out.send(NodeId::Client, Message::Answer(request, Err(reason)));
+        }
+        for (id, round) in given_up {
+            self.free_station(now, id.stage, round.began, out);
+        }
     }
 
     /// A round ended badly for every request that it was for.
     fn fail_round(&mut self, now: Time, id: RoundId, reason: &str, out: &mut Effects) {
         let Some(round) = self.rounds.remove(&id) else { return };
         call_off(id, &round, out);
-        for request in round.requests {
-            self.fail(now, request, reason.to_owned(), out);
-        }
-        self.free_station(now, id.stage, out);
+        self.fail_all(now, &round.requests, reason, out);
+        self.free_station(now, id.stage, round.began, out);
     }
 
     fn round(&mut self, id: RoundId) -> Option<&mut Round> {

@@ -180,6 +180,10 @@ impl Draft {
         let deadline = deadline.map_or(String::new(), |place| {
             format!(", deadline: {}", &self.source.whole_text()[place])
         });
+        let siblings = self.source.span(&[To::Field("coding"), To::Field("siblings")]);
+        let siblings = siblings.map_or(String::new(), |place| {
+            format!(", siblings: {}", &self.source.whole_text()[place])
+        });
         let (code, split, on) = match most {
             Some(Way::Coded { code, split, on }) => (*code, *split, &on[..]),
             _ => (CodeFile::Uncoded { k: 1 }, SplitFile::Output, &[DeviceId(0)][..]),
@@ -190,7 +194,7 @@ impl Draft {
             false => format!(", split: {split:?}"),
         };
         let (said, names) = (differs(SplitFile::default(), split), self.names(on));
-        let coding = format!("(code: {code}{said}, on: {names}{deadline})");
+        let coding = format!("(code: {code}{said}, on: {names}{siblings}{deadline})");
         let others = ways.iter().filter(|(way, _)| Some(*way) != most);
         let stages = others.map(|(way, layers)| match way {
             Way::Local => format!("(layers: {layers:?}, run: Local)"),

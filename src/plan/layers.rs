@@ -52,11 +52,6 @@ impl Layers {
         Self(placed.into())
     }
 
-    /// One by itself.
-    pub fn one(layer: CodedLayer) -> Self {
-        Self::new(vec![(layer, 0)])
-    }
-
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<CodedLayer>> + Clone {
         self.0.iter().map(|placed| &placed.layer)
     }
@@ -82,7 +77,11 @@ impl Layers {
 
     /// How many requests can share a round: as many as it takes reading the weights no longer for.
     pub fn most_together(&self) -> usize {
-        let of = |layer: &Arc<CodedLayer>| FEW / layer.op().columns.max(1);
+        // Groups are multiplied one after the other, for each request by itself.
+        let of = |layer: &Arc<CodedLayer>| match layer.op() {
+            op if op.groups == 1 => FEW / op.columns.max(1),
+            _ => 1,
+        };
         let most = self.iter().map(of).min().unwrap_or(1).max(1);
         if self.in_strips().is_some() { 1 } else { most }
     }

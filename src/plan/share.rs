@@ -92,7 +92,7 @@ impl Share {
         };
         let of = |request| inputs.laid(request, input, laid);
         let taken: Option<SmallVec<[_; 1]>> = (0..inputs.requests()).map(of).collect();
-        let taken = taken.ok_or("a linear layer has one input")?;
+        let taken = taken.ok_or("it was not sent what its layer is applied to")?;
         let results = op.apply_to_all(weights, &taken, wanted).ok_or("it was called off")?;
         let tensor = |result: Vec<f32>| Tensor::from_shape_vec(IxDyn(&[result.len()]), result);
         results.into_iter().map(tensor).collect::<Result<_, _>>().map_err(|error| error.to_string())

@@ -75,7 +75,8 @@ pub(super) fn assign(
     };
     let pieces = pieces.together(|one, other| {
         let code = choice_of(one).map(|choice| choice.code.as_ref());
-        code.is_some_and(|code| assigner.may_join([owners[one], owners[other]], code))
+        let both = [one, other].map(|at| (&network.layers[at], owners[at]));
+        code.is_some_and(|code| assigner.may_join(both, code))
     });
     let (mut stages, mut steps): (Vec<Stage>, Vec<Step>) = (Vec::new(), Vec::new());
     // The entry of the file that speaks of each stage.

@@ -128,7 +128,7 @@ pub struct CodingFile {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename = "Stage", deny_unknown_fields)]
 pub struct StageFile {
-    /// The layers this is about: each a stage of its own, or with `run: Whole` all of them one.
+    /// The layers this is about: each a stage of its own, but for siblings; with `run: Whole` all of them one.
     pub layers: Vec<String>,
     #[serde(default)]
     pub run: RunFile,

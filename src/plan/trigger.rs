@@ -188,10 +188,13 @@ impl Trigger {
         }
     }
 
-    /// Whether what was seen is what it waits for; chance is drawn elsewhere.
-    pub fn fires_on(&self, event: &Event) -> bool {
+    /// Whether what was seen is what it waits for; chance is drawn elsewhere. The round of a request that
+    /// shares one is told under the name of its leader.
+    pub fn fires_on(&self, event: &Event, leader: Option<RequestId>) -> bool {
         match self {
-            Self::AtStage { request, stage, phase } => phase.is(event, *request, *stage),
+            Self::AtStage { request, stage, phase } => {
+                phase.is(event, leader.unwrap_or(*request), *stage)
+            }
             Self::OnEvent(seen) => seen.is(event),
             Self::At(_) | Self::Every(_) | Self::Chance(_) => false,
         }

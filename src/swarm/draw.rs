@@ -127,7 +127,8 @@ impl Drawing {
         ]);
         let jitter = self.one_of(&["0.0", "0.1", "0.4"]);
         let retries = self.rng.random_range(1..=3);
-        let rate = self.rng.random_range(30..=60);
+        let crowd = varied.crowd();
+        let (rate, requests) = (crowd * self.rng.random_range(30..=60), crowd * 50);
         let (split, policy) = (varied.split(), varied.policy());
         let stages = varied.stages(base, n);
         match &stages {
@@ -155,7 +156,7 @@ impl Drawing {
     stages: [{stages}],
     inputs: {inputs},
     arrivals: Poisson(per_second: {rate}.0),
-    requests: 50,
+    requests: {requests},
     policy: (
         wait: {wait}, deadline: \"60ms\", retries: {retries}, learn: {learn}, hedge: {hedge},
         verify: {verify}, health: (exile: \"20ms\"){policy},

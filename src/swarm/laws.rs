@@ -60,6 +60,8 @@ pub struct Seen {
     /// Answers that were not, and the largest error of those read off a curve.
     pub inexact: usize,
     pub roughest: f64,
+    /// How many rounds were for several requests.
+    pub shared: usize,
     /// How often each kind of fault struck.
     pub struck: BTreeMap<String, usize>,
 }
@@ -195,6 +197,9 @@ impl Laws {
                 {
                     let place = format!("request {}", request.0);
                     return Err(self.broken(Law::EndsOnce, "ended twice", place, record.at));
+                }
+                Event::Gathered { requests, took, .. } => {
+                    seen.shared += usize::from(requests.len() > 1 && *took == Span::ZERO);
                 }
                 Event::Answered { request, worth, .. } => {
                     seen.answered += 1;

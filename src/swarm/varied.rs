@@ -1,8 +1,7 @@
 //! What is varied of a drawn fleet: strips, rateless layers, batches, estimates; and whether requests share
 //! rounds.
 //!
-//! Drawn from streams of their own, and in half of the cases nothing: whatever else a seed means it means
-//! with and without.
+//! Drawn from streams of their own, and often nothing: whatever else a seed means it means with and without.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -55,6 +54,11 @@ impl Varied {
         let gather = gathers.random_bool(0.3);
         let gather = gather.then(|| (gathers.random_range(2..=6), gathers.random_range(0..=40)));
         Self { rng, strips, estimates, way, gather }
+    }
+
+    /// By how much more often requests come, and how many more: where they are to share rounds they must meet.
+    pub(super) fn crowd(&self) -> usize {
+        if self.gather.is_some() { 4 } else { 1 }
     }
 
     /// What is added to `coding`.

@@ -149,7 +149,7 @@ impl Supervisor {
     ) {
         let Some(round) = self.round(id) else { return };
         let Some(decoder) = round.decoder.clone() else { return };
-        let (worth, requests) = (round.worth, round.requests.clone());
+        let (worth, requests, began) = (round.worth, round.requests.clone(), round.began);
         let used: Vec<usize> = decoder.used().into_iter().collect();
         let mut proved: Vec<DeviceId> =
             used.iter().filter_map(|share| round.asked_last(*share)).collect();
@@ -169,7 +169,7 @@ impl Supervisor {
             worth,
         });
         self.rounds.remove(&id);
-        self.free_station(now, stage, out);
+        self.free_station(now, stage, began, out);
         let step = self.steps[stage.0];
         self.stations.board();
         for (request, outputs) in requests.into_iter().zip(outputs) {

@@ -5,17 +5,12 @@ use super::decoding::Patience;
 use crate::event::{Event, Worth};
 use crate::node::health::Pace;
 use crate::node::{Effects, RoundId};
-use crate::units::{DeviceId, Span, Time};
+use crate::units::{DeviceId, Span, StageId, Time};
 
 impl Supervisor {
     /// What the fleet has shown, doubled with each attempt; the last attempt is given all the time
     /// there is, for slow is not dead.
-    pub(super) fn deadline(
-        &self,
-        RoundId { stage, .. }: RoundId,
-        pace: Pace,
-        attempt: u32,
-    ) -> Span {
+    pub(super) fn deadline(&self, stage: StageId, pace: Pace, attempt: u32) -> Span {
         let most = self.plan.stages[stage.0].deadline;
         let learned = self.plan.policy.learn.and_then(|learn| {
             let learned = self.health.learned(pace, learn.quantile, learn.factor)?;

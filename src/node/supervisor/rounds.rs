@@ -22,7 +22,7 @@ impl Supervisor {
         self.ask(now, id, asked, out);
         let Some(size) = self.round(id).map(|round| round.size()) else { return };
         let pace = self.health.pace(id.stage, size);
-        let deadline = now + self.deadline(id, pace, attempt);
+        let deadline = now + self.deadline(id.stage, pace, attempt);
         out.wake(deadline, Timer::Deadline { round: id, attempt });
         let retries = self.plan.policy.retries;
         if let Some(round) = self.round(id).filter(|_| attempt <= retries) {

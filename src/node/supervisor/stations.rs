@@ -36,8 +36,14 @@ impl Stations {
 struct Station {
     /// Tells these from those before.
     number: u32,
+    waiting: Vec<Waiter>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    request: RequestId,
     since: Time,
-    waiting: Vec<(RequestId, Vec<Tensor>)>,
+    inputs: Vec<Tensor>,
 }
 
 impl Supervisor {
@@ -52,19 +58,20 @@ impl Supervisor {
     ) {
         let most = self.plan.stages[stage.0].together;
         let Some(gather) = self.plan.policy.gather.filter(|_| most > 1) else {
-            return self.begin_shared(now, stage, vec![(request, inputs)], out);
+            return self.begin_shared(
+                now,
+                stage,
+                vec![Waiter { request, since: now, inputs }],
+                out,
+            );
         };
         let is_free = !self.rounds.keys().any(|round| round.stage == stage);
         let boarding = self.stations.boarding;
         let station = self.stations.by_stage.entry(stage).or_default();
-        if station.waiting.is_empty() {
-            station.since = now;
-            if !is_free {
-                let number = station.number;
-                out.wake(now + gather.within, Timer::Station { stage, number });
-            }
+        if station.waiting.is_empty() && !is_free {
+            out.wake(now + gather.within, Timer::Station { stage, number: station.number });
         }
-        station.waiting.push((request, inputs));
+        station.waiting.push(Waiter { request, since: now, inputs });
         if (is_free && !boarding) || station.waiting.len() == most {
             self.go_together(now, stage, out);
         }
@@ -84,11 +91,18 @@ impl Supervisor {
         }
     }
 
-    /// A round of the stage is over.
-    pub(super) fn free_station(&mut self, now: Time, stage: StageId, out: &mut Effects) {
+    /// A round of the stage that began then is over. Older ones that are stuck hold nobody up.
+    pub(super) fn free_station(
+        &mut self,
+        now: Time,
+        stage: StageId,
+        began: Time,
+        out: &mut Effects,
+    ) {
         let station = self.stations.by_stage.get(&stage);
+        let is_younger = |(id, round): (&RoundId, &Round)| id.stage == stage && round.began > began;
         if station.is_some_and(|station| !station.waiting.is_empty())
-            && !self.rounds.keys().any(|round| round.stage == stage)
+            && !self.rounds.iter().any(is_younger)
         {
             self.go_together(now, stage, out);
         }
@@ -98,37 +112,41 @@ impl Supervisor {
     pub(super) fn depart(&mut self, now: Time, out: &mut Effects) {
         self.stations.boarding = false;
         let stages: Vec<StageId> = self.stations.by_stage.keys().copied().collect();
-        stages.into_iter().for_each(|stage| self.free_station(now, stage, out));
+        for stage in stages {
+            let is_free = !self.rounds.keys().any(|round| round.stage == stage);
+            let station = self.stations.by_stage.get(&stage);
+            if is_free && station.is_some_and(|station| !station.waiting.is_empty()) {
+                self.go_together(now, stage, out);
+            }
+        }
     }
 
     /// A request that has failed elsewhere waits nowhere.
     pub(super) fn leave_stations(&mut self, request: RequestId) {
         for station in self.stations.by_stage.values_mut() {
-            station.waiting.retain(|(other, _)| *other != request);
+            let waited = station.waiting.len();
+            station.waiting.retain(|waiter| waiter.request != request);
+            // Whoever comes next waits for as long as anybody.
+            station.number += u32::from(waited > 0 && station.waiting.is_empty());
         }
     }
 
     fn go_together(&mut self, now: Time, stage: StageId, out: &mut Effects) {
         let Some(station) = self.stations.by_stage.get_mut(&stage) else { return };
         station.number += 1;
-        let (waited, waiting) = (now - station.since, std::mem::take(&mut station.waiting));
-        if let [(request, _), _, ..] = waiting[..] {
-            let requests = waiting.iter().map(|(request, _)| *request).collect();
-            let took = Span::ZERO;
+        let waiting = std::mem::take(&mut station.waiting);
+        if let [Waiter { request, since, .. }, _, ..] = waiting[..] {
+            let requests = waiting.iter().map(|waiter| waiter.request).collect();
+            let (waited, took) = (now - since, Span::ZERO);
             out.note(Event::Gathered { request, stage, requests, waited, took });
         }
         self.begin_shared(now, stage, waiting, out);
     }
 
     /// Begins a round of coded layers for all of these.
-    fn begin_shared(
-        &mut self,
-        now: Time,
-        stage: StageId,
-        with: Vec<(RequestId, Vec<Tensor>)>,
-        out: &mut Effects,
-    ) {
-        let (requests, inputs): (Vec<RequestId>, Vec<_>) = with.into_iter().unzip();
+    fn begin_shared(&mut self, now: Time, stage: StageId, with: Vec<Waiter>, out: &mut Effects) {
+        let with = with.into_iter().map(|Waiter { request, inputs, .. }| (request, inputs));
+        let (requests, inputs): (Vec<RequestId>, Vec<_>) = with.unzip();
         let Some(request) = requests.first().copied() else { return };
         let plan = self.plan.clone();
         let StageWork::Layers(layers) = &plan.stages[stage.0].work else { return };

@@ -57,9 +57,9 @@ impl Assigner<'_> {
         )
     }
 
-    /// How long the k-th fastest holder takes to answer when nothing goes wrong, with latencies picked
-    /// from their distributions; to as many requests as may share the round.
-    fn round_time(&self, stage: &Stage, pick: fn(&Delay) -> Span) -> Span {
+    /// How long the k-th fastest holder takes to answer so many requests when nothing goes wrong, with latencies
+    /// picked from their distributions.
+    fn round_time(&self, stage: &Stage, requests: usize, pick: fn(&Delay) -> Span) -> Span {
         let time = |(share, holders): (usize, &Vec<DeviceId>)| {
             let travels = stage.task_bytes(share) + stage.reply_bytes(share);
             let Device { machine, latency, reply_latency, bandwidth, .. } =
@@ -67,7 +67,7 @@ impl Assigner<'_> {
             // Shares of a hand are computed one after the other.
             let turn = share % stage.code.hand() + 1;
             let compute = machine.speed.time_for(stage.share_work(share)) * turn as f64;
-            let busy = (bandwidth.time_for(travels) + compute) * stage.together as f64;
+            let busy = (bandwidth.time_for(travels) + compute) * requests as f64;
             pick(latency) + pick(reply_latency) + busy
         };
         let mut times: Vec<Span> = stage.holders.iter().enumerate().map(time).collect();
@@ -91,14 +91,14 @@ impl Assigner<'_> {
         let StageWork::Layers(layers) = &stage.work else { return Verify::Off };
         let work = layers.witness_work(0..stage.code.sources());
         let costs = self.file.supervisor.speed.time_for(work).as_secs();
-        let round = self.round_time(stage, Delay::middle).as_secs();
+        let round = self.round_time(stage, 1, Delay::middle).as_secs();
         if costs < policy * round { Verify::Always } else { Verify::Surplus }
     }
 
     /// A deadline must leave the k-th fastest holder time to answer when nothing goes wrong.
     pub(super) fn check_deadlines(&mut self, stages: &[Stage], origins: &[Option<usize>]) {
         for (stage, origin) in stages.iter().zip(origins) {
-            let least = self.round_time(stage, Delay::least);
+            let least = self.round_time(stage, stage.together, Delay::least);
             if stage.deadline < least {
                 let (name, deadline) = (&stage.name, stage.deadline);
                 let own = origin.filter(|at| self.file.stages[*at].deadline.is_some());
@@ -109,8 +109,13 @@ impl Assigner<'_> {
                     }
                     None => &[To::Field("policy"), To::Field("deadline")],
                 };
+                let of = match stage.together {
+                    1 => String::new(),
+                    requests => format!(" for {requests} requests"),
+                };
                 let message = format!(
-                    "stage {name} has a deadline of {deadline}, but the fastest possible round takes {least}"
+                    "stage {name} has a deadline of {deadline}, but the fastest possible round{of} takes \
+                     {least}"
                 );
                 self.problem(path, message, "allow several times that");
             }

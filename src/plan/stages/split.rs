@@ -48,11 +48,17 @@ impl Assigner<'_> {
 
     /// Whether two layers may go out as one round, if they are ready together: where the topology says the
     /// same of both, and one code of their weights fits both.
-    pub(super) fn may_join(&self, [one, other]: [Option<usize>; 2], code: &dyn Code) -> bool {
+    pub(super) fn may_join(
+        &self,
+        [one, other]: [(&Layer, Option<usize>); 2],
+        code: &dyn Code,
+    ) -> bool {
+        let is_whole = |(layer, owner)| self.split(layer, owner) == SplitFile::Output;
         let is_fitted = code.fitted(1, self.file.policy.worst_condition).is_some();
         self.file.coding.siblings == SiblingsFile::Together
-            && one == other
-            && self.asked(one) == SplitFile::Output
+            && one.1 == other.1
+            && is_whole(one)
+            && is_whole(other)
             && !is_fitted
     }
 

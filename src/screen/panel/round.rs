@@ -54,10 +54,10 @@ fn headline(scene: &Scene<'_>, flight: &Flight) -> Line<'static> {
         (Some(End::Failed { latency, reason }), _) => {
             (format!("failed after {latency}: {reason}"), Tone::Bad)
         }
-        (None, Some((stage, round))) => (progress(scene, stage, round), Tone::Busy),
-        (None, None) => match flight.with {
-            Some(first) => (format!("in a batch with #{}", first.0), Tone::Busy),
-            None => ("was taken on".to_owned(), Tone::Busy),
+        (None, round) => match (flight.with, round) {
+            (Some(first), _) => (format!("in a round with #{}", first.0), Tone::Busy),
+            (None, Some((stage, round))) => (progress(scene, stage, round), Tone::Busy),
+            (None, None) => ("was taken on".to_owned(), Tone::Busy),
         },
     };
     Line::from(vec![

@@ -166,7 +166,7 @@ impl Flight {
     pub(super) fn take(&mut self, header: &Header, Record { at, event }: &Record) {
         match event {
             Event::Scattered { stage, attempt, asked, .. } => {
-                self.stage = Some(*stage);
+                (self.stage, self.with) = (Some(*stage), None);
                 let shares = header.stages[stage.0].shares.len();
                 let round =
                     self.rounds[stage.0].get_or_insert_with(|| RoundBoard::new(*at, shares));
