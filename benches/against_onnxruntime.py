@@ -174,7 +174,7 @@ def measure(name):
 
     coded = topology(name, "coded")
     names = stages(coded)
-    layers = stages(topology(name, "layers", code="Uncoded(k: 1)", local="0FLOP"))
+    layers = stages(topology(name, "layers", code="Uncoded(k: 1)", split=", siblings: Apart", local="0FLOP"))
     together = f'(layers: {json.dumps(layers)}, run: Whole, on: ["d-1"])'
     whole = topology(name, "whole", code="Uncoded(k: 1)", stages=together)
     everybody = topology(name, "all", wait=", wait: Everyone")
