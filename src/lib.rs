@@ -35,7 +35,7 @@
 //! their results are read where they lie.
 //!
 //! Layers that are ready together, as queries, keys and values are, are one round: a share of it is a share
-//! of each (`model/together.rs` finds them, [`plan::Layers`] is what they are to a plan). A step begins as
+//! of each (`model/siblings.rs` finds them, [`plan::Layers`] is what they are to a plan). A step begins as
 //! soon as its inputs are there, so other branches of a model are rounds beside each other
 //! (`node/supervisor/progress.rs`).
 //!

@@ -131,7 +131,7 @@ pub struct Stage {
     pub below: Below,
     pub input_bytes: Bytes,
     /// How many requests a round of its layers may be for.
-    pub together: usize,
+    pub most_requests: usize,
     /// How requests are gathered, if the code is over their inputs.
     pub batch: Option<Batch>,
     /// The rows of its map, if strips of it are asked for and these are too few: it is split by output.
@@ -316,8 +316,8 @@ impl Plan {
     }
 
     /// How many requests a round of layers may be for, in any stage.
-    pub fn most_together(&self) -> usize {
-        self.stages.iter().map(|stage| stage.together).max().unwrap_or(1)
+    pub fn most_requests(&self) -> usize {
+        self.stages.iter().map(|stage| stage.most_requests).max().unwrap_or(1)
     }
 
     /// The size of the weights that each device holds.

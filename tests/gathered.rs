@@ -71,7 +71,7 @@ fn requests_at_once_share_their_rounds_and_are_answered_as_each_by_itself() {
 #[test]
 fn layers_are_shared_where_reading_weights_takes_the_time() {
     let plan = clients(4, &[(POLICY, GATHERS)]);
-    let most: Vec<usize> = plan.stages.iter().map(|stage| stage.together).collect();
+    let most: Vec<usize> = plan.stages.iter().map(|stage| stage.most_requests).collect();
     assert_eq!(most, [1, 1, 6, 6, 6], "convolutions have many columns");
     let trace = run(&plan, 4, "");
     let of = |stage: usize| {

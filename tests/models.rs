@@ -116,8 +116,8 @@ fn rounds(network: &Network, pieces: &Pieces) -> Vec<String> {
 fn layers_that_are_ready_together_make_one_piece() {
     let network = open("tinyvit-fashion");
     let cut = || network.cut(&vec![Mark::Coded; network.layers.len()]).expect("cuts");
-    assert_eq!(cut().together(|_, _| false).pieces.len(), cut().pieces.len());
-    let pieces = cut().together(|_, _| true);
+    assert_eq!(cut().join_siblings(|_, _| false).pieces.len(), cut().pieces.len());
+    let pieces = cut().join_siblings(|_, _| true);
     let found = rounds(&network, &pieces);
     let first_block =
         ["blocks.0/q blocks.0/k blocks.0/v", "blocks.0/o", "blocks.0/up", "blocks.0/down"];

@@ -36,7 +36,7 @@ pub struct Piece {
 
 #[derive(Debug)]
 pub enum PieceKind {
-    /// A coded layer; several, where they go out [`together`](Pieces::together).
+    /// A coded layer; several, where they go out [`together`](Pieces::join_siblings).
     Layers(Vec<Member>),
     /// A function stage, by its number, and what its device runs.
     Function(usize, Segment),

@@ -64,7 +64,7 @@ impl Supervisor {
         let decoders = plan.stages.iter().map(|s| DecoderCache::new(s.code.clone())).collect();
         let deadlines: Vec<Span> = plan.stages.iter().map(|stage| stage.deadline).collect();
         let health =
-            Health::new(plan.policy.health, plan.devices.len(), &deadlines, plan.most_together());
+            Health::new(plan.policy.health, plan.devices.len(), &deadlines, plan.most_requests());
         let margins = Margins::new(&plan);
         let (requests, rounds, waiting, mixing) = Default::default();
         let stations = Stations::default();

@@ -76,7 +76,7 @@ impl Layers {
     }
 
     /// How many requests can share a round: as many as it takes reading the weights no longer for.
-    pub fn most_together(&self) -> usize {
+    pub fn most_requests(&self) -> usize {
         // Groups are multiplied one after the other, for each request by itself.
         let of = |layer: &Arc<CodedLayer>| match layer.op() {
             op if op.groups == 1 => FEW / op.columns.max(1),

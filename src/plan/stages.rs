@@ -73,7 +73,7 @@ pub(super) fn assign(
         Some(at) => overrides[at].as_ref(),
         None => default.as_ref(),
     };
-    let pieces = pieces.together(|one, other| {
+    let pieces = pieces.join_siblings(|one, other| {
         let code = choice_of(one).map(|choice| choice.code.as_ref());
         let both = [one, other].map(|at| (&network.layers[at], owners[at]));
         code.is_some_and(|code| assigner.may_join(both, code))
@@ -116,7 +116,7 @@ pub(super) fn assign(
         stages.push(stage);
     }
     for (stage, origin) in stages.iter_mut().zip(&origins) {
-        stage.together = assigner.together(stage);
+        stage.most_requests = assigner.most_requests(stage);
         stage.verify = assigner.verify(stage);
         stage.below = assigner.below(*origin);
         stage.too_low = assigner.too_low(stage, *origin);
@@ -158,7 +158,7 @@ fn stage(
         verify: Verify::Auto,
         below: Below::Fail,
         input_bytes,
-        together: 1,
+        most_requests: 1,
         batch: batch.clone(),
         too_low: None,
     }
@@ -281,9 +281,9 @@ impl Assigner<'_> {
     }
 
     /// How many requests a round of the stage may be for.
-    fn together(&self, stage: &Stage) -> usize {
+    fn most_requests(&self, stage: &Stage) -> usize {
         match (&stage.work, &self.file.policy.gather) {
-            (StageWork::Layers(layers), Some(gather)) => gather.most.min(layers.most_together()),
+            (StageWork::Layers(layers), Some(gather)) => gather.most.min(layers.most_requests()),
             _ => 1,
         }
     }

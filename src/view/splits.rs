@@ -9,7 +9,7 @@ use crate::units::{Bytes, Flops};
 /// What a way to split a convolution costs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SplitView {
-    pub stage: String,
+    pub layer: String,
     /// As a topology says it.
     pub split: &'static str,
     /// Whether it does.
@@ -26,7 +26,7 @@ pub struct SplitView {
     pub encode_work: Flops,
 }
 
-/// The ways that a stage can be split; none unless it is a convolution.
+/// The ways that a stage's layers can be split, where they are convolutions.
 pub(super) fn split_views(stage: &Stage) -> Vec<SplitView> {
     let StageWork::Layers(layers) = &stage.work else { return Vec::new() };
     layers.iter().flat_map(|layer| views_of(layer)).collect()
@@ -49,7 +49,7 @@ fn split_view(name: &str, layer: &CodedLayer, chosen: bool) -> SplitView {
     let most = |of: &dyn Fn(usize) -> u64| shares().map(of).max().unwrap_or(0);
     let traffic = shares().map(|share| layer.task_bytes(share).0 + layer.reply_bytes(share).0);
     SplitView {
-        stage: name.to_owned(),
+        layer: name.to_owned(),
         split: if layer.strips().is_some() { "Spatial" } else { "Output" },
         chosen,
         share_work: Flops(most(&|share| layer.share_work(share).0)),
@@ -64,7 +64,7 @@ fn split_view(name: &str, layer: &CodedLayer, chosen: bool) -> SplitView {
 pub(super) fn split_table(views: &[SplitView]) -> String {
     let rows = views.iter().map(|view| {
         vec![
-            view.stage.clone(),
+            view.layer.clone(),
             format!("{}{}", view.split, if view.chosen { " ✓" } else { "" }),
             view.share_work.to_string(),
             view.share_weights.to_string(),

@@ -56,7 +56,7 @@ impl Supervisor {
         inputs: Vec<Tensor>,
         out: &mut Effects,
     ) {
-        let most = self.plan.stages[stage.0].together;
+        let most = self.plan.stages[stage.0].most_requests;
         let Some(gather) = self.plan.policy.gather.filter(|_| most > 1) else {
             return self.begin_shared(
                 now,
@@ -73,7 +73,7 @@ impl Supervisor {
         }
         station.waiting.push(Waiter { request, since: now, inputs });
         if (is_free && !boarding) || station.waiting.len() == most {
-            self.go_together(now, stage, out);
+            self.share_round(now, stage, out);
         }
     }
 
@@ -87,7 +87,7 @@ impl Supervisor {
     ) {
         let station = self.stations.by_stage.get(&stage);
         if station.is_some_and(|station| station.number == number) {
-            self.go_together(now, stage, out);
+            self.share_round(now, stage, out);
         }
     }
 
@@ -104,7 +104,7 @@ impl Supervisor {
         if station.is_some_and(|station| !station.waiting.is_empty())
             && !self.rounds.iter().any(is_younger)
         {
-            self.go_together(now, stage, out);
+            self.share_round(now, stage, out);
         }
     }
 
@@ -116,7 +116,7 @@ impl Supervisor {
             let is_free = !self.rounds.keys().any(|round| round.stage == stage);
             let station = self.stations.by_stage.get(&stage);
             if is_free && station.is_some_and(|station| !station.waiting.is_empty()) {
-                self.go_together(now, stage, out);
+                self.share_round(now, stage, out);
             }
         }
     }
@@ -131,7 +131,7 @@ impl Supervisor {
         }
     }
 
-    fn go_together(&mut self, now: Time, stage: StageId, out: &mut Effects) {
+    fn share_round(&mut self, now: Time, stage: StageId, out: &mut Effects) {
         let Some(station) = self.stations.by_stage.get_mut(&stage) else { return };
         station.number += 1;
         let waiting = std::mem::take(&mut station.waiting);

@@ -98,7 +98,7 @@ impl Assigner<'_> {
     /// A deadline must leave the k-th fastest holder time to answer when nothing goes wrong.
     pub(super) fn check_deadlines(&mut self, stages: &[Stage], origins: &[Option<usize>]) {
         for (stage, origin) in stages.iter().zip(origins) {
-            let least = self.round_time(stage, stage.together, Delay::least);
+            let least = self.round_time(stage, stage.most_requests, Delay::least);
             if stage.deadline < least {
                 let (name, deadline) = (&stage.name, stage.deadline);
                 let own = origin.filter(|at| self.file.stages[*at].deadline.is_some());
@@ -109,7 +109,7 @@ impl Assigner<'_> {
                     }
                     None => &[To::Field("policy"), To::Field("deadline")],
                 };
-                let of = match stage.together {
+                let of = match stage.most_requests {
                     1 => String::new(),
                     requests => format!(" for {requests} requests"),
                 };

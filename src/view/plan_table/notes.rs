@@ -27,10 +27,10 @@ fn too_low(stage: &Stage) -> Option<String> {
 
 /// Requests may share its rounds.
 fn sharing(plan: &Plan, stage: &Stage) -> Option<String> {
-    let gather = plan.policy.gather.filter(|_| stage.together > 1)?;
-    let (name, together, within) = (&stage.name, stage.together, gather.within);
+    let gather = plan.policy.gather.filter(|_| stage.most_requests > 1)?;
+    let (name, most, within) = (&stage.name, stage.most_requests, gather.within);
     Some(format!(
-        "{name}: up to {together} requests share a round; one that comes while another round is under way \
+        "{name}: up to {most} requests share a round; one that comes while another round is under way \
          waits for it {within} at most"
     ))
 }

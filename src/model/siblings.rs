@@ -1,5 +1,6 @@
 //! Layers that are ready together: what they wait for is given by the same pieces, so they can go out as one
-//! round (Q, K and V of attention, branches of an inception module, a shortcut and what it passes by).
+//! round (Q, K and V of attention, branches of an inception module). A shortcut's convolution that the sum
+//! behind it was taken into waits for the other summand, and is nobody's sibling.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +13,7 @@ impl Pieces {
     /// Its inputs are first what layers are applied to, each value once, then what is added to them; its
     /// outputs are in the order of its layers.
     #[must_use]
-    pub fn together(self, may: impl Fn(usize, usize) -> bool) -> Self {
+    pub fn join_siblings(self, may: impl Fn(usize, usize) -> bool) -> Self {
         let mut pieces: Vec<Piece> = Vec::new();
         // The piece that gives each wire; the network's inputs are given by none.
         let mut givers: BTreeMap<usize, usize> = BTreeMap::new();
