@@ -12,6 +12,7 @@ use kofn::model::lowered::Inputs;
 use kofn::node::{Job, RoundId, Ticket, Wanted};
 use kofn::plan::Plan;
 use kofn::units::{RequestId, StageId};
+use kofn::view::plan_table::PlanView;
 use ndarray::IxDyn;
 use proptest::prelude::*;
 use support::{agreeing, answers, changed, count, plan, run, topology};
@@ -161,6 +162,18 @@ fn weights_are_read_once_for_all_requests_of_a_round() {
     assert_eq!(five.work().0, 5 * one.work().0);
     let travels = one.traffic().0 - share.weight_bytes().0;
     assert_eq!(five.traffic().0, share.weight_bytes().0 + 5 * travels);
+}
+
+#[test]
+fn the_plan_says_what_is_shared_and_if_nothing_is() {
+    let notes =
+        |changes: &[(&str, &str)]| PlanView::of(&changed("lenet5", changes)).notes.join(" ");
+    let said = notes(&[(POLICY, GATHERS)]);
+    assert!(said.contains("fc2: up to 6 requests share a round"), "{said}");
+    assert!(!said.contains("conv1: up to") && !said.contains("changes nothing"), "{said}");
+    let local = r#"stages: [(layers: ["fc1", "fc2", "fc3"], run: Local), "#;
+    let said = notes(&[(POLICY, GATHERS), ("stages: [", local)]);
+    assert!(said.contains("`gather` changes nothing"), "{said}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod notes;
 
-use notes::notes;
+use notes::{notes, nothing_shared};
 use serde::Serialize;
 
 use super::batches::{RehearsalView, rehearsal_notes};
@@ -82,7 +82,12 @@ impl PlanView {
             local: local
                 .map(|(layer, why)| LocalView { layer: layer.clone(), why: why.clone() })
                 .collect(),
-            notes: plan.stages.iter().flat_map(|stage| notes(plan, stage)).collect(),
+            notes: plan
+                .stages
+                .iter()
+                .flat_map(|stage| notes(plan, stage))
+                .chain(nothing_shared(plan))
+                .collect(),
             encode_work: plan.stages.iter().fold(Flops(0), |sum, s| sum + s.encode_work()),
             local_work: steps.chain(inputs).fold(Flops(0), |sum, work| sum + work),
         }

@@ -15,6 +15,16 @@ pub(super) fn notes(plan: &Plan, stage: &Stage) -> Vec<String> {
     notes.chain([amplification(plan, stage), sharing(plan, stage)]).flatten().collect()
 }
 
+/// The policy lets requests share rounds, and no stage is one where they can.
+pub(super) fn nothing_shared(plan: &Plan) -> Option<String> {
+    let asked = plan.policy.gather.is_some() && plan.most_requests() == 1;
+    asked.then(|| {
+        "`gather` changes nothing: requests share rounds of dense layers and others with few columns, and no \
+         stage here is one"
+            .to_owned()
+    })
+}
+
 /// What is said of all convolutions does not go for this one.
 fn too_low(stage: &Stage) -> Option<String> {
     let (name, k) = (&stage.name, stage.code.sources() / stage.code.hand());
