@@ -76,8 +76,8 @@ pub enum Event {
         #[serde(deserialize_with = "Span::counted")]
         took: Span,
     },
-    /// Requests at the same stage share a round: because they set out together, or as a batch whose inputs
-    /// were mixed. It is told under the name of the first of them.
+    /// Requests at the same stage share a round: because they came to it while another was under way, or
+    /// as a batch whose inputs were mixed. It is told under the name of the first of them.
     Gathered {
         request: RequestId,
         stage: StageId,

@@ -124,9 +124,8 @@ impl Supervisor {
                 out.work(Job::Decode { round: id, layers, decoder, results, check, addends });
             }
             StageWork::Function(_) => {
-                let code = plan.stages[stage.0].code.as_ref();
                 if plan.computes()
-                    && let Err(undecoded) = Check::copies(code, &results)
+                    && let Err(undecoded) = Check::copies(&results)
                 {
                     return self.reopen(now, id, undecoded, out);
                 }
