@@ -30,6 +30,8 @@ struct State {
     line: Line,
     /// Threads at work, the driver's among them.
     busy: usize,
+    /// Whether the driver is.
+    driver_helps: bool,
     /// Threads that wait awake.
     lingering: usize,
     is_over: bool,
@@ -70,12 +72,23 @@ impl Pool {
         }
         let Some(work) = state.line.next() else { return false };
         state.busy += 1;
+        state.driver_helps = true;
+        // What was left to it may be taken now.
+        self.0.call(&state);
         drop(state);
         work();
         let mut state = self.0.state();
         state.busy -= 1;
+        state.driver_helps = false;
         self.0.call(&state);
         true
+    }
+
+    /// Lets the driver wait awake for a while, if a processor is free; says whether it came to what it
+    /// waits for.
+    pub(super) fn linger(&self, has_come: impl Fn() -> bool) -> bool {
+        let is_free = self.0.state().busy < self.0.threads;
+        is_free && wait_awake(has_come)
     }
 }
 
@@ -93,12 +106,12 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether there is something for one more thread. What is light is left to one less: the driver does
-    /// its part.
+    /// Whether there is something for one more thread. Of what is light the driver does its part: a place
+    /// and a job are left to it, for it comes to them as soon as a step's jobs are all in line.
     fn has_work(&self, state: &State) -> bool {
-        let driver = usize::from(!state.line.has_heavy());
-        let most = self.threads.saturating_sub(driver).max(1);
-        state.line.first().is_some() && state.busy < most
+        let is_expected = !state.driver_helps && state.line.first() == Some(Weight::Light);
+        let places = self.threads - usize::from(is_expected && self.threads > 1);
+        state.line.len() > usize::from(is_expected) && state.busy < places
     }
 
     fn call(&self, state: &State) {
@@ -116,12 +129,7 @@ impl Shared {
         let calls = self.calls.load(Ordering::Relaxed);
         state.lingering += 1;
         drop(state);
-        let is_called = |_: &usize| {
-            (0..PAUSES).for_each(|_| hint::spin_loop());
-            thread::yield_now();
-            self.calls.load(Ordering::Relaxed) != calls
-        };
-        (0..LOOKS).find(is_called);
+        wait_awake(|| self.calls.load(Ordering::Relaxed) != calls);
         let mut state = self.state();
         state.lingering -= 1;
         let is_wanted = state.is_over || self.has_work(&state);
@@ -150,6 +158,15 @@ impl Shared {
             state.busy -= 1;
         }
     }
+}
+
+/// Looks for a while whether something has come; says whether it has.
+fn wait_awake(has_come: impl Fn() -> bool) -> bool {
+    (0..LOOKS).any(|_| {
+        (0..PAUSES).for_each(|_| hint::spin_loop());
+        thread::yield_now();
+        has_come()
+    })
 }
 
 /// A thread that has nothing to do looks so often whether that has changed, so many pauses apart.
@@ -212,6 +229,19 @@ mod tests {
         assert!(heavy.recv().is_ok_and(|by| by != thread::current().id()));
         go_on.send(()).expect("it waits");
         assert!(spare.recv().is_ok_and(|by| by != thread::current().id()));
+    }
+
+    #[test]
+    fn one_light_job_is_left_to_the_driver_and_others_are_done_beside_it() {
+        let pool = Pool::of(2);
+        let alone = job(&pool, Weight::Light);
+        assert!(pool.help());
+        assert_eq!(alone.recv(), Ok(thread::current().id()));
+        let (done, is_done) = channel();
+        let first = move || is_done.recv().expect("another thread does the second meanwhile");
+        pool.run(Urgency::Supervisor, Weight::Light, first);
+        pool.run(Urgency::Supervisor, Weight::Light, move || done.send(()).expect("it waits"));
+        assert!(pool.help());
     }
 
     #[test]
