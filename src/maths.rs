@@ -6,6 +6,7 @@ pub mod delay;
 pub mod fetch;
 pub mod lines;
 pub mod matrix;
+pub mod maxima;
 pub mod mix;
 pub mod product;
 pub mod project;

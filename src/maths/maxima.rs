@@ -1,0 +1,169 @@
+//! Maxima over windows of a map: down its columns first, then along the line that gives.
+
+use std::ops::Range;
+
+use pulp::{Arch, Simd, WithSimd};
+
+/// Windows along one axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    pub input: usize,
+    pub output: usize,
+    pub kernel: usize,
+    pub stride: usize,
+    /// Before the first input.
+    pub pad: usize,
+}
+
+impl Window {
+    /// What the window of an output position sees.
+    fn range(&self, output: usize) -> Range<usize> {
+        let start = output * self.stride;
+        start.saturating_sub(self.pad)
+            ..(start + self.kernel).saturating_sub(self.pad).min(self.input)
+    }
+
+    /// Whether no window is in padding alone.
+    pub fn sees_something(&self) -> bool {
+        (0..self.output).all(|output| !self.range(output).is_empty())
+    }
+}
+
+/// Windows over maps of so many lines and places a line, and room to look through them.
+#[derive(Clone, Debug)]
+pub struct Maxima {
+    lines: Window,
+    places: Window,
+    /// The maxima of columns, with the padding of the line, below every number.
+    tallest: Vec<f32>,
+    /// Those of windows: at all places, …
+    widest: Vec<f32>,
+    /// … and where outputs are.
+    picked: Vec<f32>,
+}
+
+impl Maxima {
+    pub fn new(lines: Window, places: Window) -> Self {
+        let reach = (places.output.max(1) - 1) * places.stride + places.kernel;
+        let len = reach.max(places.pad + places.input) + MOST_LANES;
+        let line = |len| vec![f32::NEG_INFINITY; len];
+        let (tallest, widest) = (line(len + places.kernel + MOST_LANES), line(len));
+        Self { lines, places, tallest, widest, picked: line(places.output) }
+    }
+
+    /// Appends the maxima of one map to `y`. NaN counts as nothing.
+    ///
+    /// # Panics
+    /// If `x` is no map of these lines and places.
+    pub fn append(&mut self, x: &[f32], y: &mut Vec<f32>) {
+        assert_eq!(x.len(), self.lines.input * self.places.input, "a map");
+        Arch::new().dispatch(Map { maxima: self, x, y });
+    }
+}
+
+struct Map<'x> {
+    maxima: &'x mut Maxima,
+    x: &'x [f32],
+    y: &'x mut Vec<f32>,
+}
+
+impl WithSimd for Map<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { maxima, x, y } = self;
+        let Maxima { lines, places, tallest, widest, picked } = maxima;
+        for output in 0..lines.output {
+            let seen = lines.range(output);
+            let seen = &x[seen.start * places.input..seen.end * places.input];
+            down(simd, seen, &mut tallest[places.pad..][..places.input]);
+            along(simd, tallest, places.kernel, widest);
+            if places.stride == 1 {
+                y.extend_from_slice(&widest[..places.output]);
+            } else {
+                let windows = widest.iter().step_by(places.stride);
+                picked.iter_mut().zip(windows).for_each(|(y, x)| *y = *x);
+                y.extend_from_slice(picked);
+            }
+        }
+    }
+}
+
+/// The maxima of each column of some lines.
+#[inline(always)]
+fn down<S: Simd>(simd: S, lines: &[f32], tallest: &mut [f32]) {
+    let width = tallest.len();
+    for at in (0..width).step_by(S::F32_LANES) {
+        let mut most = simd.splat_f32s(f32::NEG_INFINITY);
+        for line in lines.chunks_exact(width) {
+            most = simd.max_f32s(load(simd, &line[at..]), most);
+        }
+        let to = &mut tallest[at..];
+        match to.get_mut(..S::F32_LANES) {
+            Some(whole) => S::as_mut_simd_f32s(whole).0[0] = most,
+            None => simd.partial_store_f32s(to, most),
+        }
+    }
+}
+
+/// The maxima of so many neighbours, wherever they begin.
+#[inline(always)]
+fn along<S: Simd>(simd: S, line: &[f32], neighbours: usize, widest: &mut [f32]) {
+    let (widest, _) = S::as_mut_simd_f32s(widest);
+    for (at, to) in widest.iter_mut().enumerate() {
+        let line = &line[at * S::F32_LANES..];
+        let mut most = load(simd, line);
+        for offset in 1..neighbours {
+            most = simd.max_f32s(load(simd, &line[offset..]), most);
+        }
+        *to = most;
+    }
+}
+
+#[inline(always)]
+fn load<S: Simd>(simd: S, from: &[f32]) -> S::f32s {
+    match from.get(..S::F32_LANES) {
+        Some(whole) => S::as_simd_f32s(whole).0[0],
+        None => simd.partial_load_f32s(from),
+    }
+}
+
+/// Of any machine.
+const MOST_LANES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn window() -> impl Strategy<Value = Window> {
+        (1usize..5, 1usize..4, 0usize..4, 1usize..60).prop_flat_map(
+            |(kernel, stride, pad, input)| {
+                let most = (input + 2 * pad).saturating_sub(kernel) / stride + 1;
+                (1..=most).prop_map(move |output| Window { input, output, kernel, stride, pad })
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn each_output_is_the_largest_that_its_window_sees(
+            lines in window(), places in window(),
+            numbers in proptest::collection::vec(-9.0f32..9.0, 3600),
+        ) {
+            prop_assume!(lines.sees_something() && places.sees_something());
+            let x = &numbers[..lines.input * places.input];
+            let mut y = Vec::new();
+            Maxima::new(lines, places).append(x, &mut y);
+            prop_assert_eq!(y.len(), lines.output * places.output);
+            for (at, y) in y.iter().enumerate() {
+                let (line, place) = (at / places.output, at % places.output);
+                let seen = lines.range(line).flat_map(|line| {
+                    places.range(place).map(move |place| x[line * places.input + place])
+                });
+                prop_assert_eq!(Some(*y), seen.max_by(f32::total_cmp));
+            }
+        }
+    }
+}
