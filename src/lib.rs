@@ -31,8 +31,9 @@
 //! their weights into n **shares**, one a device, before any request comes. Each device computes
 //! its share times x. As mixing commutes with the product, the results of any k shares (for an MDS
 //! code) mix back to the results of the sources; bias, residual connection and ReLU follow as the output
-//! is put together (`model/passing.rs` finds them). Nothing is decoded when the plain shares come first:
-//! their results are read where they lie.
+//! is put together (`model/passing.rs` finds them), and so do a concatenation and a pool over all the round's
+//! maps (`model/onward.rs`). Nothing is decoded when the plain shares come first: their results are read
+//! where they lie.
 //!
 //! Layers that are ready together, as queries, keys and values are, are one round: a share of it is a share
 //! of each (`model/siblings.rs` finds them, [`plan::Layers`] is what they are to a plan). A step begins as

@@ -16,6 +16,7 @@ pub mod lowered;
 mod lrn;
 mod network;
 mod onnx;
+pub mod onward;
 mod passing;
 mod patches;
 mod pool;
@@ -35,6 +36,7 @@ mod whole;
 pub mod witness;
 
 pub use network::{Layer, Network};
+pub use onward::Onward;
 pub use segment::Segment;
 pub use weights::Weights;
 pub use whole::Whole;

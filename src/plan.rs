@@ -204,6 +204,15 @@ impl Stage {
         Flops(batch.mix_work(&batch.estimator, len).0 / k as u64)
     }
 
+    /// What the supervisor does for one request besides decoding: inputs are mixed, or outputs become what
+    /// they are read as.
+    pub fn local_work(&self) -> Flops {
+        match &self.work {
+            StageWork::Layers(layers) => layers.onward_work(),
+            StageWork::Function(_) => self.mix_work(),
+        }
+    }
+
     /// How many requests one round is for, when all is well.
     pub fn requests_a_round(&self) -> usize {
         if self.batch.is_some() { self.code.sources() } else { 1 }

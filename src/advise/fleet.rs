@@ -114,7 +114,7 @@ impl Fleet {
                 before,
                 lead_ms: ms(before),
             });
-            before = Between::default();
+            before = Between { work: stage.local_work(), ..Between::default() };
         }
         let costs = layers.iter().map(|layer| costs(draft, layer)).collect();
         let devices = draft.devices().len();

@@ -38,17 +38,18 @@ pub(super) fn live(setup: &Setup, rudder: Option<Rudder>, watch: Watch<'_>) -> a
         let mut commands = rudder.map(|Rudder(commands)| commands);
         while !run.is_over() {
             let now = clock.now();
+            let is_said = || commands.as_ref().is_some_and(|commands| !commands.is_empty());
             match run.next_due() {
                 Some(due) if due <= now => {
                     let (_, what) = run.pop().expect("it was due");
                     run.happen(now, what).await;
                 }
-                _ if commands.as_ref().is_none_or(UnboundedReceiver::is_empty) && pool.help() => {}
-                due if pool.linger(|| {
-                    let is_said = commands.as_ref().is_some_and(|commands| !commands.is_empty());
-                    let is_due = due.is_some_and(|due| due <= clock.now());
-                    is_said || is_due || !results.is_empty()
-                }) => {}
+                _ if !is_said() && pool.help() => {}
+                due if !is_said()
+                    && pool.linger(|| {
+                        let is_due = due.is_some_and(|due| due <= clock.now());
+                        is_due || is_said() || !results.is_empty()
+                    }) => {}
                 due => {
                     let wait = due.map_or(FOREVER, |due| Duration::from_nanos((due - now).0));
                     tokio::select! {

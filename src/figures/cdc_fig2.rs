@@ -120,7 +120,7 @@ fn run_with_loss(
     lost: f64,
 ) -> anyhow::Result<Tensor> {
     let mut values: BTreeMap<usize, Tensor> = input.tensors.iter().cloned().enumerate().collect();
-    for Piece { kind, inputs, outputs } in &pieces.pieces {
+    for Piece { kind, inputs, outputs, .. } in &pieces.pieces {
         let inputs: Vec<Tensor> = inputs.iter().map(|wire| values[wire].clone()).collect();
         let results = match kind {
             PieceKind::Layers(members) => {

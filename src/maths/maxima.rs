@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::fetch::fetch;
 use pulp::{Arch, Simd, WithSimd};
 
 /// Windows along one axis.
@@ -76,8 +77,9 @@ impl WithSimd for Map<'_> {
         let Maxima { lines, places, tallest, widest, picked } = maxima;
         for output in 0..lines.output {
             let seen = lines.range(output);
+            let after = &x[places.input * lines.input.min(seen.start + 2 * lines.stride)..];
             let seen = &x[seen.start * places.input..seen.end * places.input];
-            down(simd, seen, &mut tallest[places.pad..][..places.input]);
+            down(simd, seen, after, &mut tallest[places.pad..][..places.input]);
             along(simd, tallest, places.kernel, widest);
             if places.stride == 1 {
                 y.extend_from_slice(&widest[..places.output]);
@@ -90,14 +92,19 @@ impl WithSimd for Map<'_> {
     }
 }
 
-/// The maxima of each column of some lines.
+/// The maxima of each column of some lines. Has the memory bring what follows: lines are too short for it to
+/// guess that several are read side by side.
 #[inline(always)]
-fn down<S: Simd>(simd: S, lines: &[f32], tallest: &mut [f32]) {
+fn down<S: Simd>(simd: S, lines: &[f32], after: &[f32], tallest: &mut [f32]) {
     let width = tallest.len();
     for at in (0..width).step_by(S::F32_LANES) {
         let mut most = simd.splat_f32s(f32::NEG_INFINITY);
-        for line in lines.chunks_exact(width) {
-            most = simd.max_f32s(load(simd, &line[at..]), most);
+        let mut place = at;
+        while place < lines.len() {
+            let end = place - at + width;
+            most = simd.max_f32s(load(simd, &lines[place..end]), most);
+            fetch(after, place);
+            place += width;
         }
         let to = &mut tallest[at..];
         match to.get_mut(..S::F32_LANES) {

@@ -9,7 +9,7 @@ use tract_onnx::tract_core::ops::konst::Const;
 use tract_onnx::tract_core::ops::source::TypedSource;
 use tract_onnx::tract_hir::internal::*;
 
-use super::{Layer, Network, Segment, Unusable};
+use super::{Layer, Network, Onward, Segment, Unusable};
 
 /// What becomes of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub enum Mark {
 #[derive(Debug)]
 pub struct Piece {
     pub kind: PieceKind,
+    /// What the outputs of its layers become on their way to who reads them.
+    pub onward: Option<Onward>,
     /// The values it needs: numbers of wires.
     pub inputs: Vec<usize>,
     /// The values it gives.
@@ -109,13 +111,14 @@ impl Network {
                     PieceKind::Local(run(&format!("after {}", self.layers[layer].name))?)
                 }
             };
-            pieces.push(Piece { kind, inputs: wires.all(&inputs), outputs: wires.all(&outputs) });
+            let (inputs, outputs) = (wires.all(&inputs), wires.all(&outputs));
+            pieces.push(Piece { kind, onward: None, inputs, outputs });
         }
         let constants = self.constant_outputs();
         if !constants.is_empty() {
             let segment = Segment::extract(&self.graph, "constants", &[], &[], &constants)?;
             let (kind, outputs) = (PieceKind::Local(segment), wires.all(&constants));
-            pieces.push(Piece { kind, inputs: Vec::new(), outputs });
+            pieces.push(Piece { kind, onward: None, inputs: Vec::new(), outputs });
         }
         Ok(Pieces { pieces, outputs: wires.all(&self.graph.outputs) })
     }

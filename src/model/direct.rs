@@ -72,6 +72,23 @@ impl Direct {
         Some(Self { steps, inputs, outputs })
     }
 
+    /// As [`Segment::maps`](super::Segment::maps).
+    pub(super) fn maps(&self) -> Option<(Vec<usize>, Option<Pool>)> {
+        let (order, pool) = match &self.steps[..] {
+            [(Step::Pool(pool), from)] => (from, Some(pool)),
+            [(Step::Concat(1), from)] => (from, None),
+            [(Step::Concat(1), from), (Step::Pool(pool), of)] if *of == [self.inputs.len()] => {
+                (from, Some(pool))
+            }
+            _ => return None,
+        };
+        let mut each_once = order.clone();
+        each_once.sort_unstable();
+        let last = self.inputs.len() + self.steps.len() - 1;
+        (each_once.into_iter().eq(0..self.inputs.len()) && self.outputs == [last])
+            .then(|| (order.clone(), pool.cloned()))
+    }
+
     /// # Errors
     /// If the inputs are not of the segment's shapes.
     pub(super) fn run(&self, inputs: &[maths::Tensor]) -> Result<Vec<maths::Tensor>, String> {

@@ -11,6 +11,7 @@ use ndarray::{ArcArray, ArrayViewD, IxDyn};
 
 use super::Weights;
 use super::lowered::{Input, Inputs};
+use super::onward::Rows;
 pub use super::patches::Patches;
 use super::tiling::Tiling;
 use crate::maths::Tensor;
@@ -199,11 +200,8 @@ impl LinearOp {
 
     /// Puts results in their places, one block of rows after the other, and finishes them.
     ///
-    /// `blocks[b]` is (groups, q, columns) for rows `b·q .. (b+1)·q` of each group; rows past the
-    /// layer's last are the padding of the last blocks and are dropped.
-    ///
     /// # Panics
-    /// If there are too few rows, or no `addend` where one is added.
+    /// As [`Self::put_rows`].
     pub fn assemble(
         &self,
         blocks: &[&[f32]],
@@ -211,27 +209,59 @@ impl LinearOp {
         finish: &Finish,
         addend: Option<&Tensor>,
     ) -> Tensor {
+        let mut rows = self.room_for_rows();
+        self.put_rows(blocks, q, finish, addend, &mut rows);
+        self.raise(rows)
+    }
+
+    /// For all rows of the layer.
+    pub fn room_for_rows(&self) -> Rows {
+        Rows::new(self.groups * self.rows * self.columns, None)
+    }
+
+    /// The output whose rows are there.
+    ///
+    /// # Panics
+    /// If they are not all there.
+    pub fn raise(&self, rows: Rows) -> Tensor {
+        self.raising.raise(rows.put)
+    }
+
+    /// Finishes rows and puts them one after the other.
+    ///
+    /// `blocks[b]` is (groups, q, columns) for rows `b·q .. (b+1)·q` of each group; rows past the
+    /// layer's last are the padding of the last blocks and are dropped.
+    ///
+    /// # Panics
+    /// If there are too few rows, or no `addend` where one is added.
+    pub fn put_rows(
+        &self,
+        blocks: &[&[f32]],
+        q: usize,
+        finish: &Finish,
+        addend: Option<&Tensor>,
+        to: &mut Rows,
+    ) {
         let addend = addend.filter(|_| finish.adds).map(|addend| addend.as_standard_layout());
         let addend = addend.as_ref().and_then(|addend| addend.as_slice());
         assert_eq!(addend.is_some(), finish.adds, "what is added is there");
-        let mut flat = empty(self.groups * self.rows * self.columns);
         for group in 0..self.groups {
             for row in 0..self.rows {
                 let start = (group * q + row % q) * self.columns;
                 let result = &blocks[row / q][start..start + self.columns];
-                let bias = finish.bias.as_ref().map_or(0.0, |bias| bias[group * self.rows + row]);
+                let row = group * self.rows + row;
+                let bias = finish.bias.as_ref().map_or(0.0, |bias| bias[row]);
                 let biased = result.iter().map(|y| y + bias);
-                match addend.map(|addend| &addend[flat.len()..]) {
-                    None if finish.rectify => flat.extend(biased.map(rectified)),
-                    None => flat.extend(biased),
+                match addend.map(|addend| &addend[row * self.columns..]) {
+                    None if finish.rectify => to.put(biased.map(rectified)),
+                    None => to.put(biased),
                     Some(x) if finish.rectify => {
-                        flat.extend(biased.zip(x).map(|(y, x)| rectified(y + x)));
+                        to.put(biased.zip(x).map(|(y, x)| rectified(y + x)));
                     }
-                    Some(x) => flat.extend(biased.zip(x).map(|(y, x)| y + x)),
+                    Some(x) => to.put(biased.zip(x).map(|(y, x)| y + x)),
                 }
             }
         }
-        self.raising.raise(flat)
     }
 }
 

@@ -59,7 +59,7 @@ impl Pool {
         maths::Tensor::from_shape_vec(&self.shape[..], y).expect("the pool's own shape")
     }
 
-    fn run(&self, x: &[f32]) -> Vec<f32> {
+    pub(super) fn run(&self, x: &[f32]) -> Vec<f32> {
         let len = self.shape.iter().product();
         let (mut y, mut maxima) = (empty(len), self.maxima());
         let maps = x.chunks_exact(self.lines.input * self.places.input);
@@ -68,7 +68,7 @@ impl Pool {
         y
     }
 
-    fn maxima(&self) -> Maxima {
+    pub(super) fn maxima(&self) -> Maxima {
         Maxima::new(self.lines, self.places)
     }
 }

@@ -10,6 +10,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use super::direct::Direct;
 use super::guard::guarded;
+use super::pool::Pool;
 use super::{Unusable, pool};
 use crate::maths;
 use crate::units::{Bytes, Flops};
@@ -142,6 +143,12 @@ impl Segment {
         results.into_iter().map(numbers).collect::<TractResult<_>>().map_err(|error| {
             Unusable::because(&format!("\"{}\" gave no numbers", self.name), &error)
         })
+    }
+
+    /// The inputs whose maps follow each other in its only output, each once, and the pool over them, if it
+    /// does nothing else.
+    pub(super) fn maps(&self) -> Option<(Vec<usize>, Option<Pool>)> {
+        self.direct.as_ref().and_then(|direct| direct.maps())
     }
 
     pub(super) fn graph(&self) -> &TypedModel {

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::linear::{Finish, LinearOp, Lowering, Patches, Raising};
+use super::linear::{LinearOp, Lowering, Patches, Raising};
 use crate::maths::Tensor;
 
 /// A convolution cut in strips of `height` output positions along the longest axis of its map: there a
@@ -78,24 +78,24 @@ impl Strips {
         cut
     }
 
-    /// The layer's output from the results of strips 0, 1 …, each (groups, rows, batch, output positions);
-    /// what lies beyond the map is dropped.
+    /// The layer's result from those of strips 0, 1 …, each (groups, rows, batch, output positions); what lies
+    /// beyond the map is dropped.
     ///
     /// # Panics
     /// If there are fewer strips than the map has, or one has another length.
-    pub fn assemble(&self, strips: &[&[f32]], finish: &Finish, addend: Option<&Tensor>) -> Tensor {
+    pub fn whole(&self, strips: &[&[f32]]) -> Vec<f32> {
         let patches = self.patches();
         let lines = patches.output[self.axis];
         let width: usize = patches.output[self.axis + 1..].iter().product();
         let outer = self.op.groups * self.op.rows * self.op.columns / (lines * width).max(1);
-        let mut flat = Vec::with_capacity(outer * lines * width);
+        let mut whole = Vec::with_capacity(outer * lines * width);
         for map in 0..outer {
             for (at, strip) in strips.iter().enumerate() {
                 let left = lines.saturating_sub(at * self.height).min(self.height);
-                flat.extend_from_slice(&strip[map * self.height * width..][..left * width]);
+                whole.extend_from_slice(&strip[map * self.height * width..][..left * width]);
             }
         }
-        self.op.assemble(&[&flat], self.op.rows, finish, addend)
+        whole
     }
 
     /// Input positions of a strip.

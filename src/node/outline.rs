@@ -65,8 +65,8 @@ impl Blanks {
                 Output::Share { ticket, result: Ok(self.result(&share, inputs.requests())) }
             }
             Job::Decode { round, layers, addends, .. } => {
-                let shapes = layers.iter().map(|layer| &layer.op().raising.shape);
-                let outputs: Vec<Tensor> = shapes.map(|shape| self.of(shape)).collect();
+                let outputs: Vec<Tensor> =
+                    layers.output_shapes().map(|shape| self.of(shape)).collect();
                 Output::Decoded { round, outcome: Ok(vec![outputs; addends.len()]) }
             }
             Job::Mix { round, code, inputs, .. } => {

@@ -10,6 +10,7 @@ use crate::maths::Tensor;
 use crate::maths::mix::mix;
 use crate::maths::room::give_back;
 use crate::model::Weights;
+use crate::model::onward::Rows;
 
 impl CodedLayer {
     /// What the holder of a share must hold. Where weights are coded, each cell is the mixture of cells of
@@ -98,18 +99,42 @@ impl CodedLayer {
         results: &BTreeMap<usize, &[f32]>,
         addend: Option<&Tensor>,
     ) -> Tensor {
+        let mut rows = self.op().room_for_rows();
+        self.decode_rows(decoder, results, addend, &mut rows);
+        self.op().raise(rows)
+    }
+
+    /// The rows of the layer's output, decoded and finished.
+    ///
+    /// # Panics
+    /// As [`Self::decode`].
+    pub fn decode_rows(
+        &self,
+        decoder: &Decoder,
+        results: &BTreeMap<usize, &[f32]>,
+        addend: Option<&Tensor>,
+        rows: &mut Rows,
+    ) {
         let needed = decoder.recipes.iter().flat_map(Recipe::reads);
         let cells: BTreeMap<Place, Cow<'_, [f32]>> =
             needed.map(|place| (place, self.cell(place, results[&place.share]))).collect();
         let decoded = decoder.decode(|place| &cells[&place]);
         let blocks: Vec<&[f32]> = decoded.iter().map(|cell| &cell[..]).collect();
-        let output = self.assemble(&blocks, addend);
+        let finish = &self.layer.finish;
+        match &self.split {
+            Split::Output => {
+                self.op().put_rows(&blocks, self.rows_per_cell(), finish, addend, rows)
+            }
+            Split::Spatial(strips) => {
+                let whole = strips.whole(&blocks);
+                self.op().put_rows(&[&whole], self.op().rows, finish, addend, rows);
+            }
+        }
         for cell in decoded {
             if let Cow::Owned(mixed) = cell {
                 give_back(mixed);
             }
         }
-        output
     }
 
     /// A cell of a share's result: (groups, rows, columns).
@@ -128,15 +153,6 @@ impl CodedLayer {
         match outer {
             1 => Cow::Borrowed(part(0)),
             outer => Cow::Owned((0..outer).flat_map(part).copied().collect()),
-        }
-    }
-
-    /// The layer's output from the results of the cells of its k sources, finished.
-    fn assemble(&self, cells: &[&[f32]], addend: Option<&Tensor>) -> Tensor {
-        let finish = &self.layer.finish;
-        match &self.split {
-            Split::Output => self.layer.op.assemble(cells, self.rows_per_cell(), finish, addend),
-            Split::Spatial(strips) => strips.assemble(cells, finish, addend),
         }
     }
 }

@@ -11,12 +11,18 @@ use super::{CodedLayer, Share};
 use crate::code::{Code, Decoder};
 use crate::maths::Tensor;
 use crate::maths::product::FEW;
+use crate::model::Onward;
 use crate::model::linear::LinearOp;
+use crate::model::onward::Rows;
 use crate::units::{Bytes, Flops};
 
-/// The layers of a round, in the model's order. Cloning copies a pointer.
+/// The layers of a round, in the model's order. Cloning copies pointers.
 #[derive(Clone, Debug)]
-pub struct Layers(Arc<[Placed]>);
+pub struct Layers {
+    placed: Arc<[Placed]>,
+    /// What their outputs become.
+    onward: Option<Arc<Onward>>,
+}
 
 /// One of them.
 #[derive(Debug)]
@@ -49,15 +55,21 @@ impl Layers {
             ways = ways.max(laid + 1);
             placed.push(Placed { layer: Arc::new(layer), input, laid });
         }
-        Self(placed.into())
+        Self { placed: placed.into(), onward: None }
+    }
+
+    /// The same, whose outputs become one value on their way on.
+    #[must_use]
+    pub fn onward(self, onward: Option<Onward>) -> Self {
+        Self { onward: onward.map(Arc::new), ..self }
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<CodedLayer>> + Clone {
-        self.0.iter().map(|placed| &placed.layer)
+        self.placed.iter().map(|placed| &placed.layer)
     }
 
     pub fn first(&self) -> &Arc<CodedLayer> {
-        &self.0[0].layer
+        &self.placed[0].layer
     }
 
     /// The only one whose input is coded: such a layer goes out by itself.
@@ -67,12 +79,12 @@ impl Layers {
 
     /// Each layer with the number of the input that it is applied to.
     pub fn applied(&self) -> impl Iterator<Item = (&CodedLayer, usize)> + Clone {
-        self.0.iter().map(|placed| (placed.layer.as_ref(), placed.input))
+        self.placed.iter().map(|placed| (placed.layer.as_ref(), placed.input))
     }
 
     /// How many inputs they are applied to. Behind these the stage is given what is added to the outputs.
     pub fn inputs(&self) -> usize {
-        self.0.iter().map(|placed| placed.input + 1).max().unwrap_or(0)
+        self.placed.iter().map(|placed| placed.input + 1).max().unwrap_or(0)
     }
 
     /// How many requests can share a round: as many as it takes reading the weights no longer for.
@@ -88,12 +100,12 @@ impl Layers {
 
     /// In how many ways inputs are laid out.
     pub fn ways(&self) -> usize {
-        self.0.iter().map(|placed| placed.laid + 1).max().unwrap_or(0)
+        self.placed.iter().map(|placed| placed.laid + 1).max().unwrap_or(0)
     }
 
     /// The first layer that is applied to each of the inputs.
     fn by_input(&self) -> impl Iterator<Item = &CodedLayer> {
-        let first = |input| self.0.iter().find(move |placed| placed.input == input);
+        let first = |input| self.placed.iter().find(move |placed| placed.input == input);
         (0..self.inputs()).filter_map(first).map(|placed| placed.layer.as_ref())
     }
 
@@ -112,18 +124,18 @@ impl Layers {
     }
 
     fn shares(&self, of: impl Fn(&CodedLayer) -> Share) -> Share {
-        if let [one] = &self.0[..] {
+        if let [one] = &self.placed[..] {
             return of(&one.layer);
         }
         let part = |placed: &Placed| {
             let Placed { layer, input, laid } = placed;
             Part { share: of(layer), input: *input, laid: *laid }
         };
-        Share::Several(self.0.iter().map(part).collect())
+        Share::Several(self.placed.iter().map(part).collect())
     }
 
-    /// The outputs for one of the requests, one a layer, decoded from results of shares and finished, with
-    /// what is added to them.
+    /// The outputs for one of the requests, one a layer or what they become, decoded from results of shares
+    /// and finished, with what is added to them.
     ///
     /// # Panics
     /// If a result that the decoder reads is not there, or not of its length.
@@ -134,20 +146,34 @@ impl Layers {
         request: usize,
         addends: &[Tensor],
     ) -> Vec<Tensor> {
-        let mut addends = addends.iter();
-        let decoded = self.iter().enumerate().map(|(at, layer)| {
-            let place = request * self.0.len() + at;
+        let decode = |at: usize, rows: &mut Rows| {
+            let place = request * self.placed.len() + at;
             let own = |(share, result): (usize, &'r [Tensor])| {
                 Some((share, result.get(place)?.as_slice()?))
             };
             let results: BTreeMap<usize, &[f32]> = results.clone().filter_map(own).collect();
-            let addend = if layer.layer().finish.adds { addends.next() } else { None };
-            layer.decode(decoder, &results, addend)
-        });
-        decoded.collect()
+            let adds = |placed: &&Placed| placed.layer.layer().finish.adds;
+            let before = self.placed[..at].iter().filter(adds).count();
+            self.placed[at].layer.decode_rows(decoder, &results, addends.get(before), rows);
+        };
+        match &self.onward {
+            Some(onward) => {
+                let mut rows = onward.rows();
+                onward.order.iter().for_each(|at| decode(*at, &mut rows));
+                vec![onward.value(rows)]
+            }
+            None => {
+                let decoded = self.iter().enumerate().map(|(at, layer)| {
+                    let mut rows = layer.op().room_for_rows();
+                    decode(at, &mut rows);
+                    layer.op().raise(rows)
+                });
+                decoded.collect()
+            }
+        }
     }
 
-    /// The outputs, one a layer, each computed in one piece.
+    /// The outputs, one a layer or what they become, each layer computed in one piece.
     ///
     /// # Panics
     /// If an input is missing, or not of its shape.
@@ -159,7 +185,21 @@ impl Layers {
             let own: Vec<Tensor> = std::iter::once(&inputs[input]).chain(addend).cloned().collect();
             layer.layer().undivided(&own)
         };
-        self.applied().map(undivided).collect()
+        let outputs = self.applied().map(undivided).collect();
+        match &self.onward {
+            Some(onward) => vec![onward.over(outputs)],
+            None => outputs,
+        }
+    }
+
+    /// The shapes of the outputs for one request.
+    pub fn output_shapes(&self) -> impl Iterator<Item = &[usize]> {
+        let of_layers = match self.onward {
+            Some(_) => &[],
+            None => &self.placed[..],
+        };
+        let of_layers = of_layers.iter().map(|placed| &placed.layer.op().raising.shape);
+        of_layers.chain(self.onward.iter().map(|onward| &onward.shape)).map(|shape| &shape[..])
     }
 
     /// The size of their inputs, each once.
@@ -217,9 +257,14 @@ impl Layers {
         Bytes(self.sum(|layer| layer.input_encode_traffic().0))
     }
 
-    /// The work of residual connections and ReLUs, as outputs are put together.
+    /// The work of residual connections and ReLUs, as outputs are put together, and of what these become.
     pub fn finish_work(&self) -> Flops {
-        Flops(self.sum(|layer| layer.finish_work().0))
+        Flops(self.sum(|layer| layer.finish_work().0)) + self.onward_work()
+    }
+
+    /// The work of what the outputs become.
+    pub fn onward_work(&self) -> Flops {
+        self.onward.as_ref().map_or(Flops(0), |onward| onward.work)
     }
 
     /// The work of holding the results of these shares against their witnesses.

@@ -78,6 +78,7 @@ pub(super) fn assign(
         let both = [one, other].map(|at| (&network.layers[at], owners[at]));
         code.is_some_and(|code| assigner.may_join(both, code))
     });
+    let pieces = pieces.join_maps(network);
     let (mut stages, mut steps): (Vec<Stage>, Vec<Step>) = (Vec::new(), Vec::new());
     // The entry of the file that speaks of each stage.
     let mut origins = Vec::new();
@@ -96,7 +97,7 @@ pub(super) fn assign(
                     let owner = owners[layer];
                     (assigner.coded(&network.layers[layer], owner, &choice.code), input)
                 });
-                let layers = Layers::new(coded.collect());
+                let layers = Layers::new(coded.collect()).onward(piece.onward);
                 let (name, code) = (layers.name(), layers.code().clone());
                 let input_bytes = layers.input_bytes();
                 stage(name, StageWork::Layers(layers), choice, code, input_bytes)

@@ -70,7 +70,7 @@ impl PlanView {
         let local = plan.locals.iter();
         let steps = plan.steps.iter().map(|step| match &step.work {
             StepWork::Local(segment) => segment.work,
-            StepWork::Stage(stage) => plan.stages[stage.0].mix_work(),
+            StepWork::Stage(stage) => plan.stages[stage.0].local_work(),
         });
         let inputs = plan.stages.iter().map(Stage::input_encode_work);
         Self {

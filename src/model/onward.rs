@@ -1,0 +1,137 @@
+//! What the outputs of a round become as they are put together: maps one behind the other, and the maxima of
+//! windows over each. To write the maps first and to read them again takes longer than either.
+
+use std::collections::BTreeMap;
+
+use super::Network;
+use super::cut::{Piece, PieceKind, Pieces};
+use super::pool::Pool;
+use crate::maths::Tensor;
+use crate::maths::maxima::Maxima;
+use crate::maths::room::{empty, give_back, give_back_tensor};
+use crate::units::Flops;
+
+/// The one value that the outputs of a round's layers become.
+#[derive(Clone, Debug)]
+pub struct Onward {
+    /// The layers, each once, in the order in which their maps follow each other.
+    pub order: Vec<usize>,
+    /// Over each map.
+    pool: Option<Pool>,
+    /// (1, maps, lines, places).
+    pub shape: Vec<usize>,
+    pub work: Flops,
+}
+
+impl Onward {
+    /// Room for the rows of all layers, each a map.
+    pub fn rows(&self) -> Rows {
+        Rows::new(self.shape.iter().product(), self.pool.as_ref().map(Pool::maxima))
+    }
+
+    /// What they have become.
+    ///
+    /// # Panics
+    /// If they are not all there.
+    pub fn value(&self, rows: Rows) -> Tensor {
+        Tensor::from_shape_vec(&self.shape[..], rows.put).expect("the rows of all layers")
+    }
+
+    /// The value of outputs that are there already.
+    ///
+    /// # Panics
+    /// If one is missing, or not of its shape.
+    pub fn over(&self, outputs: Vec<Tensor>) -> Tensor {
+        let mut maps = empty(outputs.iter().map(Tensor::len).sum());
+        for output in self.order.iter().map(|layer| outputs[*layer].as_standard_layout()) {
+            maps.extend_from_slice(output.as_slice().expect("standard layout"));
+        }
+        outputs.into_iter().for_each(give_back_tensor);
+        let value = match &self.pool {
+            Some(pool) => {
+                let value = pool.run(&maps);
+                give_back(maps);
+                value
+            }
+            None => maps,
+        };
+        Tensor::from_shape_vec(&self.shape[..], value).expect("the outputs of all layers")
+    }
+}
+
+/// Where finished rows are put, one behind the other: as they are, or of each, which is a map then, its
+/// maxima.
+#[derive(Debug)]
+pub struct Rows {
+    pub(super) put: Vec<f32>,
+    /// What looks for them, and room for a row.
+    maxima: Option<(Maxima, Vec<f32>)>,
+}
+
+impl Rows {
+    /// Room for so many numbers.
+    pub(super) fn new(len: usize, maxima: Option<Maxima>) -> Self {
+        Self { put: empty(len), maxima: maxima.map(|maxima| (maxima, Vec::new())) }
+    }
+
+    #[inline(always)]
+    pub(super) fn put(&mut self, row: impl Iterator<Item = f32>) {
+        match &mut self.maxima {
+            None => self.put.extend(row),
+            Some((maxima, map)) => {
+                map.clear();
+                map.extend(row);
+                maxima.append(map, &mut self.put);
+            }
+        }
+    }
+}
+
+impl Pieces {
+    /// Joins a local piece that does nothing else to the layers whose outputs it is given, if nobody else
+    /// reads them.
+    #[must_use]
+    pub fn join_maps(self, network: &Network) -> Self {
+        let mut readers: BTreeMap<usize, usize> = BTreeMap::new();
+        let read = self.pieces.iter().flat_map(|piece| &piece.inputs).chain(&self.outputs);
+        read.for_each(|wire| *readers.entry(*wire).or_default() += 1);
+        let mut pieces: Vec<Piece> = Vec::new();
+        for piece in self.pieces {
+            let joined = pieces.iter_mut().rev().find_map(|giver| {
+                let is_for_it = giver.outputs.iter().all(|wire| readers.get(wire) == Some(&1));
+                let onward = giver.onward_to(&piece, network).filter(|_| is_for_it)?;
+                Some((giver, onward))
+            });
+            match joined {
+                Some((giver, onward)) => {
+                    (giver.onward, giver.outputs) = (Some(onward), piece.outputs);
+                }
+                None => pieces.push(piece),
+            }
+        }
+        Self { pieces, outputs: self.outputs }
+    }
+}
+
+impl Piece {
+    /// What its outputs become in `reader`, if these are all that this is given, and maps of one image.
+    fn onward_to(&self, reader: &Self, network: &Network) -> Option<Onward> {
+        let (PieceKind::Layers(members), PieceKind::Local(segment)) = (&self.kind, &reader.kind)
+        else {
+            return None;
+        };
+        let are_maps = members.iter().all(|member| {
+            let op = &network.layers[member.layer].op;
+            op.raising.is_plain() && op.raising.shape.get(..2) == Some(&[1, op.groups * op.rows])
+        });
+        if !are_maps || self.onward.is_some() || self.outputs.len() != reader.inputs.len() {
+            return None;
+        }
+        let (inputs, pool) = segment.maps()?;
+        let layer_of =
+            |input: usize| self.outputs.iter().position(|wire| *wire == reader.inputs[input]);
+        let order = inputs.into_iter().map(layer_of).collect::<Option<_>>()?;
+        let shape = segment.result_shapes.first()?.clone();
+        Some(Onward { order, pool, shape, work: segment.work })
+    }
+}
