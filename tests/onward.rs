@@ -101,7 +101,8 @@ fn what_somebody_else_reads_too_is_there_as_it_is() {
     let inputs = inputs(&Graph::of(&format!("{conv} out p")));
     let joined = plan(&Graph::of(&format!("{conv} out p")), "Together", "");
     assert_eq!(local_steps(&joined), 0);
-    for more in ["out p, h", "g[4, 4, 3, 3]; z = Conv(h, g); out p, z", "q = Sigmoid(p); out p, q"] {
+    for more in ["out p, h", "g[4, 4, 3, 3]; z = Conv(h, g); out p, z", "q = Sigmoid(p); out p, q"]
+    {
         let model = Graph::of(&format!("{conv} {more}"));
         let plan = plan(&model, "Together", "");
         assert_eq!(local_steps(&plan), 1, "{more}");

@@ -106,12 +106,14 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether there is something for one more thread. Of what is light the driver does its part: a place
-    /// and a job are left to it, for it comes to them as soon as a step's jobs are all in line.
+    /// Whether there is something for one more thread. The driver needs a place too, if only for its events,
+    /// unless there is something heavy. What is light and first is left to it: it comes to that as soon as
+    /// all jobs of a step are in line.
     fn has_work(&self, state: &State) -> bool {
-        let is_expected = !state.driver_helps && state.line.first() == Some(Weight::Light);
-        let places = self.threads - usize::from(is_expected && self.threads > 1);
-        state.line.len() > usize::from(is_expected) && state.busy < places
+        let comes = !state.driver_helps && !state.line.has_heavy();
+        let places = self.threads.saturating_sub(usize::from(comes)).max(1);
+        let its_own = usize::from(comes && state.line.first() == Some(Weight::Light));
+        state.line.len() > its_own && state.busy < places
     }
 
     fn call(&self, state: &State) {

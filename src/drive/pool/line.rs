@@ -11,6 +11,8 @@ use crate::units::{Bytes, Flops};
 #[derive(Default)]
 pub(super) struct Line {
     waiting: BinaryHeap<Reverse<Waiting>>,
+    /// How many of them are heavy.
+    heavy: usize,
     came: u64,
 }
 
@@ -102,17 +104,24 @@ impl Line {
     pub(super) fn put(&mut self, urgency: Urgency, weight: Weight, work: Work) {
         let number = self.came;
         self.came += 1;
+        self.heavy += usize::from(weight == Weight::Heavy);
         self.waiting.push(Reverse(Waiting { urgency, number, weight, work }));
     }
 
     /// Takes the first out.
     pub(super) fn next(&mut self) -> Option<Work> {
-        self.waiting.pop().map(|Reverse(first)| first.work)
+        let Reverse(Waiting { weight, work, .. }) = self.waiting.pop()?;
+        self.heavy -= usize::from(weight == Weight::Heavy);
+        Some(work)
     }
 
     /// The weight of the first.
     pub(super) fn first(&self) -> Option<Weight> {
         self.waiting.peek().map(|Reverse(first)| first.weight)
+    }
+
+    pub(super) fn has_heavy(&self) -> bool {
+        self.heavy > 0
     }
 
     pub(super) fn len(&self) -> usize {
