@@ -14,6 +14,7 @@
 mod batch;
 mod chaos;
 mod client;
+mod decode;
 mod deployment;
 mod device;
 mod health;
@@ -26,6 +27,7 @@ mod verify;
 
 pub use chaos::{Chaos, Order};
 pub use client::{Case, Client, Schedule};
+pub use decode::Decode;
 pub use deployment::Deployment;
 pub use device::Device;
 pub use job::{Job, Output, Undecoded, Wanted};

@@ -302,7 +302,7 @@ pub struct Step {
 #[derive(Debug)]
 pub enum StepWork {
     Stage(StageId),
-    Local(Segment),
+    Local(Arc<Segment>),
 }
 
 impl Plan {

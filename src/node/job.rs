@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::batch;
-use super::{Check, Results, RoundId, Ticket};
+use super::{Decode, Results, RoundId, Ticket};
 use crate::code::{Code, Decoder, Estimator};
 use crate::event::Proof;
 use crate::maths::Tensor;
 use crate::maths::room::give_back_tensor;
 use crate::model::Segment;
 use crate::model::lowered::Inputs;
-use crate::plan::{Batch, CodedLayer, Layers, Mixed, Share};
+use crate::plan::{Batch, CodedLayer, Mixed, Share};
 use crate::units::{Bytes, Flops, RequestId};
 
 #[derive(Clone, Debug)]
@@ -21,16 +21,7 @@ pub enum Job {
     /// A device computes its share.
     Share { ticket: Ticket, share: Arc<Share>, inputs: Inputs, wanted: Wanted },
     /// The supervisor rebuilds the outputs of a round's layers from the results in hand.
-    Decode {
-        round: RoundId,
-        layers: Layers,
-        decoder: Arc<Decoder>,
-        results: Results,
-        check: Check,
-        /// What is added to the outputs of each request that the round is for; nothing is decoded for those
-        /// that have ended.
-        addends: Vec<Option<Vec<Tensor>>>,
-    },
+    Decode { round: RoundId, decode: Box<Decode> },
     /// The supervisor mixes the inputs of a batch.
     Mix { round: RoundId, batch: Batch, code: Arc<Estimator>, inputs: Vec<Vec<Tensor>> },
     /// The supervisor reads the outputs of a batch off the curve through the results in hand.
@@ -47,7 +38,7 @@ pub enum Job {
         lies_left: usize,
     },
     /// The supervisor runs a local segment.
-    Local { request: RequestId, step: usize, segment: Segment, inputs: Vec<Tensor> },
+    Local { request: RequestId, step: usize, segment: Arc<Segment>, inputs: Vec<Tensor> },
 }
 
 /// Whether a result is still wanted. In real time a job stops soon after it is not; in virtual time
@@ -129,11 +120,7 @@ impl Job {
         match self {
             Self::Encode { layer, .. } => layer.input_encode_work(),
             Self::Share { share, inputs, .. } => Flops(share.work().0 * inputs.requests() as u64),
-            Self::Decode { layers, decoder, results, check, addends, .. } => {
-                let mixing = Flops((2 * decoder.terms() * layers.cell_len()) as u64);
-                let one = mixing + layers.finish_work() + check.work(layers, results.shares());
-                Flops(one.0 * addends.len() as u64)
-            }
+            Self::Decode { decode, .. } => decode.work(),
             Self::Mix { batch, code, inputs, .. } => batch::mix_work(batch, code, inputs),
             Self::ReadOff { code, decoder, results, lies_left, .. } => {
                 batch::read_off_work(code, *lies_left, decoder, results)
@@ -152,12 +139,7 @@ impl Job {
                 let results = share.result_bytes().0 * inputs.requests() as u64;
                 share.weight_bytes() + Bytes(results + read as u64)
             }
-            Self::Decode { layers, decoder, addends, .. } => {
-                // Mixing reads each term; assembling reads and writes every source once.
-                let blocks = decoder.terms() + 2 * decoder.recipes.len();
-                let added: usize = addends.iter().flatten().flatten().map(Tensor::len).sum();
-                Bytes((4 * (addends.len() * blocks * layers.cell_len() + added)) as u64)
-            }
+            Self::Decode { decode, .. } => decode.traffic(),
             Self::Mix { code, inputs, .. } => {
                 let input: usize = inputs.first().into_iter().flatten().map(Tensor::len).sum();
                 let shares = code.shares();
@@ -191,7 +173,7 @@ impl Job {
     pub fn of_request(&self) -> Option<(u64, [u64; 3])> {
         let is_for_several = match self {
             Self::Share { inputs, .. } => inputs.requests() > 1,
-            Self::Decode { addends, .. } => addends.len() > 1,
+            Self::Decode { decode, .. } => decode.addends.len() > 1,
             Self::Encode { .. } | Self::Local { .. } => false,
             Self::Mix { .. } | Self::ReadOff { .. } => true,
         };
@@ -252,17 +234,7 @@ impl Job {
                 let result = share.run_while(&inputs, &|| wanted.is_so()).map(Arc::new);
                 Output::Share { ticket, result }
             }
-            Self::Decode { round, layers, decoder, results, check, addends } => {
-                // Bias and the outputs' layouts come after decoding: recovery is on pre-activations.
-                let checked = check.layers(&layers, addends.len(), &results);
-                let decode = |(request, addends): (usize, &Option<Vec<Tensor>>)| match addends {
-                    Some(addends) => layers.decode(&decoder, results.iter(), request, addends),
-                    None => Vec::new(),
-                };
-                let outcome = checked.map(|()| addends.iter().enumerate().map(decode).collect());
-                addends.into_iter().flatten().flatten().for_each(give_back_tensor);
-                Output::Decoded { round, outcome }
-            }
+            Self::Decode { round, decode } => Output::Decoded { round, outcome: decode.run() },
             Self::Mix { round, batch, code, inputs } => {
                 Output::Mixed { round, mixed: batch.mix(&code, &inputs) }
             }

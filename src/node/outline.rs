@@ -64,10 +64,10 @@ impl Blanks {
             Job::Share { ticket, share, inputs, .. } => {
                 Output::Share { ticket, result: Ok(self.result(&share, inputs.requests())) }
             }
-            Job::Decode { round, layers, addends, .. } => {
+            Job::Decode { round, decode } => {
                 let outputs: Vec<Tensor> =
-                    layers.output_shapes().map(|shape| self.of(shape)).collect();
-                Output::Decoded { round, outcome: Ok(vec![outputs; addends.len()]) }
+                    decode.layers.output_shapes().map(|shape| self.of(shape)).collect();
+                Output::Decoded { round, outcome: Ok(vec![outputs; decode.addends.len()]) }
             }
             Job::Mix { round, code, inputs, .. } => {
                 let tasks = inputs.first().map(|input| vec![input.clone(); code.shares()]);

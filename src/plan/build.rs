@@ -64,7 +64,7 @@ impl Plan {
     /// is when it first runs.
     fn prepare(&self) -> Result<(), Unusable> {
         let local = self.steps.iter().filter_map(|step| match &step.work {
-            StepWork::Local(segment) => Some(segment),
+            StepWork::Local(segment) => Some(segment.as_ref()),
             StepWork::Stage(_) => None,
         });
         let whole = self.stages.iter().filter_map(|stage| match &stage.work {

@@ -86,7 +86,7 @@ pub(super) fn assign(
         let stage = match piece.kind {
             PieceKind::Local(segment) => {
                 let (inputs, outputs) = (piece.inputs, piece.outputs);
-                steps.push(Step { work: StepWork::Local(segment), inputs, outputs });
+                steps.push(Step { work: StepWork::Local(segment.into()), inputs, outputs });
                 continue;
             }
             PieceKind::Layers(members) => {

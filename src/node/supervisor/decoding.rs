@@ -6,7 +6,7 @@ use super::{Supervisor, call_off};
 use crate::code::{Arrived, Code, Decoder, Fidelity, NotYet};
 use crate::event::{Event, Worth};
 use crate::maths::Tensor;
-use crate::node::{Check, Effects, Job, RoundId};
+use crate::node::{Check, Decode, Effects, Job, RoundId};
 use crate::plan::StageWork;
 use crate::units::{DeviceId, Span, Time};
 
@@ -121,7 +121,8 @@ impl Supervisor {
                     Some(progress.addends.get(&stage).cloned().unwrap_or_default())
                 };
                 let addends = requests.iter().map(addends).collect();
-                out.work(Job::Decode { round: id, layers, decoder, results, check, addends });
+                let decode = Box::new(Decode { layers, decoder, results, check, addends });
+                out.work(Job::Decode { round: id, decode });
             }
             StageWork::Function(_) => {
                 if plan.computes()
