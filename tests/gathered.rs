@@ -88,9 +88,9 @@ fn those_whose_round_ends_go_on_together() {
     let plan = clients(7, &[(POLICY, GATHERS)]);
     let trace = run(&plan, 30, "");
     let at = |at: usize| -> Vec<BTreeSet<RequestId>> {
-        let requests = |event: &Event| match event {
-            Event::Gathered { stage, requests, .. } if stage.0 == at => Some(requests.clone()),
-            _ => None,
+        let requests = |event: &Event| {
+            let Event::Gathered { stage, requests, .. } = event else { return None };
+            (stage.0 == at).then(|| requests.clone())
         };
         let shared = trace.iter().filter_map(|record| requests(&record.event));
         shared.map(|requests| requests.into_iter().collect()).collect()

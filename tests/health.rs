@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use kofn::drive::{Setup, Trace};
 use kofn::event::{Event, Standing};
-use kofn::fault::{FaultKind, Slow};
+use kofn::fault::{FaultKind, Flap, Slow};
 use kofn::maths::chance::Seed;
 use kofn::plan::{Fault, FaultPlan, Plan, Trigger};
 use kofn::units::{DeviceId, Span, Time};
-use support::{answers, count, plan, setup, simulate};
+use support::{answers, changed, count, plan, setup, simulate};
 
 const PI_3: DeviceId = DeviceId(2);
 
@@ -121,17 +121,6 @@ fn a_stage_learns_its_deadline_and_the_last_attempt_is_given_all_the_time_there_
     let passed = count(&trace, |event| matches!(event, Event::DeadlinePassed { .. }));
     assert!(passed >= 1, "the learned deadline is shorter than the file's");
     assert_eq!(answers(&trace).len(), 60, "and nothing is lost by that");
-}
-
-/// A topology whose text is changed.
-fn changed(from: &str, changes: &[(&str, &str)]) -> Arc<Plan> {
-    let path = support::topology(from);
-    let mut text = std::fs::read_to_string(&path).expect("shipped");
-    for (old, new) in changes {
-        assert!(text.contains(old), "{old}");
-        text = text.replace(old, new);
-    }
-    Arc::new(Plan::parse(&path, text).unwrap_or_else(|problems| panic!("{problems}")))
 }
 
 #[test]
@@ -285,4 +274,21 @@ fn what_was_asked_in_exile_and_lost_is_not_held_against_a_device_afterwards() {
     let of_d_3: Vec<Standing> = of_d_3.collect();
     assert_eq!(of_d_3[..2], [Standing::Excluded, Standing::Probation]);
     assert!(!of_d_3[2..].contains(&Standing::Excluded), "{of_d_3:?}");
+}
+
+#[test]
+fn what_was_on_its_way_to_a_device_that_goes_down_keeps_nothing_waiting_when_it_is_back() {
+    // Its shares take a quarter of a second, and it asks for them each time it comes up.
+    let plan = changed("lenet5", &[("94.1Mbit/s", "2Mbit/s")]);
+    let ms = Span::from_millis;
+    let flaps = fault(FaultKind::Flap(Flap { down: ms(1.0), up: ms(9.0) }), 400.0);
+    let trace = simulate(&setup(&plan, 60).with_faults(vec![flaps]));
+    let turns = trace.iter().filter(|record| matches!(record.event, Event::FaultEnded { .. }));
+    let over = turns.last().expect("it ends").at;
+    let lives = count(&trace, |event| matches!(event, Event::Died { .. }));
+    assert!(lives > 30, "only {lives}");
+    let holds = |event: &Event| matches!(event, Event::Deployed { device: PI_3, .. });
+    let holds = trace.iter().find(|record| record.at > over && holds(&record.event));
+    let after = holds.expect("it is given its shares").at - over;
+    assert!(after < ms(300.0), "after {after}");
 }

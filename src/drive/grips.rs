@@ -57,6 +57,7 @@ impl<P: Pace> Run<'_, P> {
     pub(super) fn kill(&mut self, now: Time, device: DeviceId, why: &str) {
         if self.hosts.is_up(device) {
             self.hosts.kill(device);
+            self.pace.went_down(now, device);
             self.note(now, Event::Died { device, why: why.to_owned() });
         }
     }

@@ -133,6 +133,8 @@ impl Pace for Real {
         now
     }
 
+    fn went_down(&mut self, _: Time, _: DeviceId) {}
+
     fn begin(&mut self, now: Time, life: Life, job: Job, cost: Cost) -> Option<Finished> {
         if life.node == NodeId::Supervisor && is_small(&job) {
             let clock = Stopwatch::start();

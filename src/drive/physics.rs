@@ -66,6 +66,13 @@ impl Links {
         Self { seed, links: plan.devices.iter().map(link).collect(), free: [free(), free()] }
     }
 
+    /// Drops what is in a device's pipes.
+    pub(super) fn clear(&mut self, now: Time, device: DeviceId) {
+        for free in &mut self.free {
+            free[device.0] = free[device.0].min(now);
+        }
+    }
+
     /// When a message sent now arrives: after those before it, its own transfer, and a latency.
     pub(super) fn carry(
         &mut self,

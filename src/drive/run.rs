@@ -26,6 +26,9 @@ pub(super) trait Pace {
         identity: &[u64; 6],
     ) -> Time;
 
+    /// A device went down: nothing is in its pipes any more.
+    fn went_down(&mut self, now: Time, device: DeviceId);
+
     /// Begins a job. Its end, if that is known already; else it comes by other means.
     fn begin(&mut self, now: Time, life: Life, job: Job, cost: Cost) -> Option<Finished>;
 }
@@ -49,9 +52,21 @@ pub(super) struct Finished {
 #[derive(Debug)]
 pub(super) enum Coming {
     Start(NodeId),
-    Mail { from: NodeId, to: NodeId, message: Message },
-    Wake { life: Life, timer: Timer },
-    Done { life: Life, output: Output, took: Span },
+    /// Meant for a node in its life `to`: what is in the pipe of a device that goes down goes with it.
+    Mail {
+        from: NodeId,
+        to: Life,
+        message: Message,
+    },
+    Wake {
+        life: Life,
+        timer: Timer,
+    },
+    Done {
+        life: Life,
+        output: Output,
+        took: Span,
+    },
 }
 
 /// The nodes' starts come first, then faults, and then all else in the order of its causes.
@@ -77,7 +92,7 @@ impl Coming {
 }
 
 pub(super) struct Run<'w, P> {
-    pace: P,
+    pub(super) pace: P,
     pub(super) hosts: Hosts,
     pub(super) weather: Weather,
     /// What waits for each frozen device.
@@ -177,7 +192,7 @@ impl<'w, P: Pace> Run<'w, P> {
                 self.hosts.will_hear_of(*device);
             }
             Some(
-                Coming::Mail { to: node, .. }
+                Coming::Mail { to: Life { node, .. }, .. }
                 | Coming::Wake { life: Life { node, .. }, .. }
                 | Coming::Done { life: Life { node, .. }, .. },
             ) => {
@@ -209,13 +224,17 @@ impl<'w, P: Pace> Run<'w, P> {
         match what {
             Coming::Start(node) => Some((node, Input::Start)),
             Coming::Mail { from, to, message } => {
-                if let NodeId::Device(device) = to
-                    && !self.hosts.is_up(device)
-                {
-                    self.note_lost(now, device, &message, "it is down".to_owned());
-                    return None;
+                if let NodeId::Device(device) = to.node {
+                    let why = match self.hosts.is_up(device) {
+                        false => Some("it is down"),
+                        true => (!self.lives(to)).then_some("it went down meanwhile"),
+                    };
+                    if let Some(why) = why {
+                        self.note_lost(now, device, &message, why.to_owned());
+                        return None;
+                    }
                 }
-                Some((to, Input::Mail { from, message }))
+                Some((to.node, Input::Mail { from, message }))
             }
             Coming::Wake { life, timer } => {
                 self.lives(life).then_some((life.node, Input::Wake(timer)))
@@ -270,8 +289,10 @@ impl<'w, P: Pace> Run<'w, P> {
     /// The device it would happen to, if that is frozen: then it is kept for when it thaws.
     fn frozen_one(&self, what: &Coming) -> Option<DeviceId> {
         let node = match what {
-            Coming::Start(node) | Coming::Mail { to: node, .. } => *node,
-            Coming::Wake { life, .. } | Coming::Done { life, .. } => life.node,
+            Coming::Start(node) => *node,
+            Coming::Mail { to: life, .. }
+            | Coming::Wake { life, .. }
+            | Coming::Done { life, .. } => life.node,
         };
         match node {
             NodeId::Device(device) if self.weather.holds(device, Grip::Frozen) => Some(device),
@@ -346,8 +367,12 @@ impl<'w, P: Pace> Run<'w, P> {
             (_, NodeId::Device(device)) => (device, Way::ToDevice),
             (NodeId::Device(device), _) => (device, Way::FromDevice),
             // Client and supervisor are one process.
-            _ => return self.push(now, Coming::Mail { from, to, message }),
+            _ => {
+                let to = self.life(to);
+                return self.push(now, Coming::Mail { from, to, message });
+            }
         };
+        let to = self.life(to);
         let [a, b, c, d, e] = message.identity();
         let identity = [way as u64, a, b, c, d, e];
         let Fate { lost, extra, copies } = self.weather.message(device, way, &identity);

@@ -136,6 +136,10 @@ impl Pace for Virtual {
         self.links.carry(now, link, size, identity)
     }
 
+    fn went_down(&mut self, now: Time, device: DeviceId) {
+        self.links.clear(now, device);
+    }
+
     fn begin(&mut self, now: Time, life: Life, job: Job, cost: Cost) -> Option<Finished> {
         let (machine, who) = match life.node {
             NodeId::Device(device) => (&self.machines[device], 1 + device.0 as u64),
