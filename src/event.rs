@@ -85,9 +85,9 @@ pub enum Event {
         /// How long the first waited for the others.
         #[serde(deserialize_with = "Span::counted")]
         waited: Span,
-        /// How long mixing took; nothing, where they are not mixed.
-        #[serde(deserialize_with = "Span::counted")]
-        took: Span,
+        /// How long mixing took, if they are a batch.
+        #[serde(deserialize_with = "Span::counted_if_any")]
+        took: Option<Span>,
     },
     /// A round began, or was tried again: shares were asked of devices.
     Scattered { request: RequestId, stage: StageId, attempt: u32, asked: Vec<(usize, DeviceId)> },

@@ -283,8 +283,8 @@ fn what_was_on_its_way_to_a_device_that_goes_down_keeps_nothing_waiting_when_it_
     let ms = Span::from_millis;
     let flaps = fault(FaultKind::Flap(Flap { down: ms(1.0), up: ms(9.0) }), 400.0);
     let trace = simulate(&setup(&plan, 60).with_faults(vec![flaps]));
-    let turns = trace.iter().filter(|record| matches!(record.event, Event::FaultEnded { .. }));
-    let over = turns.last().expect("it ends").at;
+    let mut turns = trace.iter().filter(|record| matches!(record.event, Event::FaultEnded { .. }));
+    let over = turns.next_back().expect("it ends").at;
     let lives = count(&trace, |event| matches!(event, Event::Died { .. }));
     assert!(lives > 30, "only {lives}");
     let holds = |event: &Event| matches!(event, Event::Deployed { device: PI_3, .. });

@@ -198,9 +198,7 @@ impl Laws {
                     let place = format!("request {}", request.0);
                     return Err(self.broken(Law::EndsOnce, "ended twice", place, record.at));
                 }
-                Event::Gathered { requests, took, .. } => {
-                    seen.shared += usize::from(requests.len() > 1 && *took == Span::ZERO);
-                }
+                Event::Gathered { took: None, .. } => seen.shared += 1,
                 Event::Answered { request, worth, .. } => {
                     seen.answered += 1;
                     self.admits(*worth)

@@ -84,6 +84,13 @@ macro_rules! counted {
             pub fn counted<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 u64::deserialize(deserializer).map(Self)
             }
+
+            /// The same, where there may be none.
+            pub fn counted_if_any<'de, D: Deserializer<'de>>(
+                deserializer: D,
+            ) -> Result<Option<Self>, D::Error> {
+                Option::<u64>::deserialize(deserializer).map(|count| count.map(Self))
+            }
         }
     )*};
 }

@@ -127,8 +127,8 @@ pub fn words(header: &Header, event: &Event) -> String {
                 _ => others.join(" "),
             };
             match *took {
-                Span::ZERO => format!("{}: one round with {others}, after {waited}", of(stage)),
-                took => {
+                None => format!("{}: one round with {others}, after {waited}", of(stage)),
+                Some(took) => {
                     format!("{}: a batch with {others} after {waited}, mixed in {took}", of(stage))
                 }
             }

@@ -108,7 +108,8 @@ impl Supervisor {
             }
         };
         let RoundId { request, stage } = id;
-        out.note(Event::Gathered { request, stage, requests: requests.clone(), waited, took });
+        let (of, took) = (requests.clone(), Some(took));
+        out.note(Event::Gathered { request, stage, requests: of, waited, took });
         let tasks = Tasks::Own(tasks.into_iter().map(Into::into).collect());
         let mut round = Round::new(id, now, tasks, &self.plan);
         (round.requests, round.places, round.estimator) = (requests, places, Some(code));

@@ -14,7 +14,7 @@ use crate::model::lowered::Inputs;
 use crate::node::round::{Round, Tasks};
 use crate::node::{Effects, RoundId, Timer};
 use crate::plan::StageWork;
-use crate::units::{RequestId, Span, StageId, Time};
+use crate::units::{RequestId, StageId, Time};
 
 /// Who waits where.
 #[derive(Debug, Default)]
@@ -25,6 +25,10 @@ pub(super) struct Stations {
 }
 
 impl Stations {
+    fn has_somebody_at(&self, stage: StageId) -> bool {
+        self.by_stage.get(&stage).is_some_and(|station| !station.waiting.is_empty())
+    }
+
     /// Nobody begins a round until [`Supervisor::depart`].
     pub(super) fn board(&mut self) {
         self.boarding = true;
@@ -65,7 +69,7 @@ impl Supervisor {
                 out,
             );
         };
-        let is_free = !self.rounds.keys().any(|round| round.stage == stage);
+        let is_free = !self.is_under_way(stage, |_| true);
         let boarding = self.stations.boarding;
         let station = self.stations.by_stage.entry(stage).or_default();
         if station.waiting.is_empty() && !is_free {
@@ -99,13 +103,15 @@ impl Supervisor {
         began: Time,
         out: &mut Effects,
     ) {
-        let station = self.stations.by_stage.get(&stage);
-        let is_younger = |(id, round): (&RoundId, &Round)| id.stage == stage && round.began > began;
-        if station.is_some_and(|station| !station.waiting.is_empty())
-            && !self.rounds.iter().any(is_younger)
-        {
+        let is_younger = |round: &Round| round.began > began;
+        if self.stations.has_somebody_at(stage) && !self.is_under_way(stage, is_younger) {
             self.share_round(now, stage, out);
         }
+    }
+
+    /// Whether such a round of the stage is under way.
+    fn is_under_way(&self, stage: StageId, such: impl Fn(&Round) -> bool) -> bool {
+        self.rounds.values().any(|round| round.id.stage == stage && such(round))
     }
 
     /// All who come at this moment have come.
@@ -113,9 +119,7 @@ impl Supervisor {
         self.stations.boarding = false;
         let stages: Vec<StageId> = self.stations.by_stage.keys().copied().collect();
         for stage in stages {
-            let is_free = !self.rounds.keys().any(|round| round.stage == stage);
-            let station = self.stations.by_stage.get(&stage);
-            if is_free && station.is_some_and(|station| !station.waiting.is_empty()) {
+            if self.stations.has_somebody_at(stage) && !self.is_under_way(stage, |_| true) {
                 self.share_round(now, stage, out);
             }
         }
@@ -137,8 +141,8 @@ impl Supervisor {
         let waiting = std::mem::take(&mut station.waiting);
         if let [Waiter { request, since, .. }, _, ..] = waiting[..] {
             let requests = waiting.iter().map(|waiter| waiter.request).collect();
-            let (waited, took) = (now - since, Span::ZERO);
-            out.note(Event::Gathered { request, stage, requests, waited, took });
+            let waited = now - since;
+            out.note(Event::Gathered { request, stage, requests, waited, took: None });
         }
         self.begin_shared(now, stage, waiting, out);
     }

@@ -191,7 +191,7 @@ impl Flight {
                 });
             }
             Event::Lost { device, what: "task" | "reply", .. } => self.lose(*device),
-            Event::Gathered { stage, requests, took, .. } if *took > Span::ZERO => {
+            Event::Gathered { stage, requests, took: Some(_), .. } => {
                 let plain = header.stages[stage.0].shares.iter().filter_map(|share| share.plain);
                 let is_small = plain.max().is_some_and(|last| requests.len() <= last);
                 self.small_at = is_small.then_some(*stage);
