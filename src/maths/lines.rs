@@ -7,6 +7,7 @@
 //! its sums, so that it lies close together in the first cache for the tiles below.
 
 use std::array::from_fn;
+use std::cell::Cell;
 use std::ops::Range;
 
 use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
@@ -38,7 +39,19 @@ pub fn product_of_lines(
         c.fill(0.0);
         return Some(());
     }
-    Arch::new().dispatch(Lines { a, x, starts, c, columns, wanted })
+    let mut kept = PANEL.take();
+    // Room for one that begins on a cache line, of the widest registers there are.
+    kept.resize(MOST * DEEP * CACHE_LINE + CACHE_LINE, 0.0);
+    let lead = (kept.as_ptr().addr() / size_of::<f32>()).wrapping_neg() % CACHE_LINE;
+    let panel = &mut kept[lead..];
+    let done = Arch::new().dispatch(Lines { a, x, starts, c, columns, panel, wanted });
+    PANEL.set(kept);
+    done
+}
+
+thread_local! {
+    /// What a thread used for its last product: to make room anew would fill it with zeros.
+    static PANEL: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
 struct Lines<'x> {
@@ -47,6 +60,7 @@ struct Lines<'x> {
     starts: &'x [usize],
     c: &'x mut [f32],
     columns: usize,
+    panel: &'x mut [f32],
     wanted: &'x dyn Fn() -> bool,
 }
 
@@ -55,9 +69,9 @@ impl WithSimd for Lines<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Option<()> {
-        let Self { a, x, starts, c, columns, wanted } = self;
+        let Self { a, x, starts, c, columns, panel, wanted } = self;
         let depth = starts.len();
-        let mut room = OnCacheLines([simd.splat_f32s(0.0); MOST * DEEP]);
+        let (room, _) = S::as_mut_simd_f32s(panel);
         let lead = lead(x, starts, columns).min(2 * S::F32_LANES);
         let mut work = AT_ONCE;
         for (a, c) in a.chunks(TALL * depth).zip(c.chunks_mut(TALL * columns)) {
@@ -81,9 +95,9 @@ impl WithSimd for Lines<'_> {
                     let part =
                         Part { a, x, starts, depth, columns, rows, width, is_first, is_left };
                     match registers {
-                        1 => part.add::<S, 1>(simd, c, &mut room.0),
-                        2 => part.add::<S, 2>(simd, c, &mut room.0),
-                        _ => part.add::<S, MOST>(simd, c, &mut room.0),
+                        1 => part.add::<S, 1>(simd, c, room),
+                        2 => part.add::<S, 2>(simd, c, room),
+                        _ => part.add::<S, MOST>(simd, c, room),
                     }
                     work += rows * width * starts.len();
                     column += width;
@@ -280,9 +294,6 @@ fn store<S: Simd>(simd: S, to: &mut [f32], x: S::f32s) {
     }
 }
 
-#[repr(align(64))]
-struct OnCacheLines<T>(T);
-
 /// Of numbers.
 const CACHE_LINE: usize = 16;
 
@@ -372,7 +383,9 @@ mod tests {
         ) {
             let (a, (x, starts)) = (numbers(rows * depth, 1), lines(depth, columns, 3));
             let mut c = vec![f32::NAN; rows * columns];
-            let all = Lines { a: &a, x: &x, starts: &starts, c: &mut c, columns, wanted: &|| true };
+            let panel = &mut vec![f32::NAN; MOST * DEEP * CACHE_LINE];
+            let all =
+                Lines { a: &a, x: &x, starts: &starts, c: &mut c, columns, panel, wanted: &|| true };
             pulp::Scalar::new().vectorize(all).expect("it was wanted");
             prop_assert_eq!(c, product(&a, &x, &starts, [rows, columns]));
         }

@@ -84,8 +84,7 @@ impl WithSimd for Map<'_> {
             if places.stride == 1 {
                 y.extend_from_slice(&widest[..places.output]);
             } else {
-                let windows = widest.iter().step_by(places.stride);
-                picked.iter_mut().zip(windows).for_each(|(y, x)| *y = *x);
+                pick(widest, places.stride, picked);
                 y.extend_from_slice(picked);
             }
         }
@@ -125,6 +124,21 @@ fn along<S: Simd>(simd: S, line: &[f32], neighbours: usize, widest: &mut [f32]) 
             most = simd.max_f32s(load(simd, &line[offset..]), most);
         }
         *to = most;
+    }
+}
+
+/// One of so many.
+#[inline(always)]
+fn pick(widest: &[f32], stride: usize, picked: &mut [f32]) {
+    if stride == 2 {
+        // As nearly everybody has it: then they are picked side by side.
+        let (pairs, _) = widest.as_chunks::<2>();
+        for (y, [x, _]) in picked.iter_mut().zip(pairs) {
+            *y = *x;
+        }
+    } else {
+        let windows = widest.iter().step_by(stride);
+        picked.iter_mut().zip(windows).for_each(|(y, x)| *y = *x);
     }
 }
 
