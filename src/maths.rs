@@ -10,6 +10,7 @@ pub mod maxima;
 pub mod mix;
 pub mod product;
 pub mod project;
+mod registers;
 pub mod room;
 mod skinny;
 pub mod spline;

@@ -1,18 +1,20 @@
 //! The product with a matrix whose rows are lines of one long buffer: a convolution reads its map
 //! where it lies, for an entry of its kernel is a shift, and nothing is gathered beforehand.
 //!
-//! A tile of `c`, six rows by two registers, stays in registers while it is summed: twelve sums are
-//! what two units of four cycles need, and with the line and one number of `a` they fit into sixteen
-//! registers. The part of the lines a tile needs is copied by the first tile that reads it, between
-//! its sums, so that it lies close together in the first cache for the tiles below.
+//! A tile of `c` stays in registers while it is summed. The part of the lines a tile needs is copied by the
+//! first tile that reads it, between its sums, so that it lies close together in the first cache for the
+//! tiles below.
 
-use std::array::from_fn;
+mod tile;
+
 use std::cell::Cell;
 use std::ops::Range;
 
-use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd};
+use tile::Tile;
 
 use super::fetch::fetch;
+use super::registers::{from, load};
 
 /// Row-major `c = a · b`, of so many rows and columns, while it is `wanted`: that is asked about every
 /// tenth of a millisecond. None if it was not any more; `c` then means nothing. Row d of `b` is the
@@ -135,7 +137,7 @@ impl Part<'_> {
             for (start, to) in self.starts.iter().zip(&mut *panel) {
                 let line = &self.x[*start..][..self.width];
                 for (at, to) in to.iter_mut().enumerate() {
-                    *to = simd.partial_load_f32s(from(line, at * S::F32_LANES));
+                    *to = load(simd, from(line, at * S::F32_LANES));
                 }
             }
         }
@@ -186,83 +188,6 @@ impl Part<'_> {
     }
 }
 
-/// If it is FRESH, the panel is yet to be filled with the lines.
-struct Tile<'x, S: Simd, const ROWS: usize, const WIDE: usize, const FRESH: bool> {
-    simd: S,
-    part: Part<'x>,
-    c: &'x mut [f32],
-    panel: &'x mut [[S::f32s; WIDE]],
-}
-
-impl<S: Simd, const ROWS: usize, const WIDE: usize, const FRESH: bool>
-    Tile<'_, S, ROWS, WIDE, FRESH>
-{
-    /// A function of its own: among others its loop would not get all the registers.
-    #[inline(never)]
-    fn apart(self) {
-        self.simd.vectorize(self);
-    }
-}
-
-impl<S: Simd, const ROWS: usize, const WIDE: usize, const FRESH: bool> NullaryFnOnce
-    for Tile<'_, S, ROWS, WIDE, FRESH>
-{
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        let Self { simd, part, c, panel } = self;
-        let Part { a, x, starts, depth, columns, width, is_first, .. } = part;
-        let a: [&[f32]; ROWS] = from_fn(|row| &a[row * depth..][..panel.len()]);
-        let mut sums = [[simd.splat_f32s(0.0); WIDE]; ROWS];
-        if !is_first {
-            for (row, sums) in sums.iter_mut().enumerate() {
-                let c = &c[row * columns..][..width];
-                for (at, sum) in sums.iter_mut().enumerate() {
-                    *sum = load(simd, from(c, at * S::F32_LANES));
-                }
-            }
-        }
-        if FRESH {
-            for ((d, to), start) in panel.iter_mut().enumerate().zip(starts) {
-                let (line, _) = S::as_simd_f32s(&x[*start..][..WIDE * S::F32_LANES]);
-                let line: [S::f32s; WIDE] = from_fn(|at| line[at]);
-                *to = line;
-                // Lines are too short for the memory to guess what the next tile will read.
-                fetch(x, start + 2 * WIDE * S::F32_LANES - 1);
-                add_products(simd, &mut sums, a, d, line);
-            }
-        } else {
-            for (d, line) in panel.iter().enumerate() {
-                add_products(simd, &mut sums, a, d, *line);
-            }
-        }
-        for (row, sums) in sums.into_iter().enumerate() {
-            let c = &mut c[row * columns..][..width];
-            for (at, sum) in sums.into_iter().enumerate() {
-                let at = width.min(at * S::F32_LANES);
-                store(simd, &mut c[at..], sum);
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn add_products<S: Simd, const ROWS: usize, const WIDE: usize>(
-    simd: S,
-    sums: &mut [[S::f32s; WIDE]; ROWS],
-    a: [&[f32]; ROWS],
-    d: usize,
-    line: [S::f32s; WIDE],
-) {
-    for (sums, row) in sums.iter_mut().zip(a) {
-        let a = simd.splat_f32s(row[d]);
-        for (sum, x) in sums.iter_mut().zip(line) {
-            *sum = simd.mul_add_f32s(a, x, *sum);
-        }
-    }
-}
-
 /// So many columns to do first, lest every register of the rest straddles two cache lines: possible if
 /// all lines stand alike, as those of a matrix do.
 fn lead(x: &[f32], starts: &[usize], columns: usize) -> usize {
@@ -270,28 +195,6 @@ fn lead(x: &[f32], starts: &[usize], columns: usize) -> usize {
     let at = x.as_ptr().addr() / size_of::<f32>() + starts[0];
     // It costs a tile that is not full.
     if alike && columns > 16 * CACHE_LINE { at.wrapping_neg() % CACHE_LINE } else { 0 }
-}
-
-/// What begins there, or nothing.
-#[inline(always)]
-fn from(line: &[f32], at: usize) -> &[f32] {
-    &line[line.len().min(at)..]
-}
-
-#[inline(always)]
-fn load<S: Simd>(simd: S, from: &[f32]) -> S::f32s {
-    match from.get(..S::F32_LANES) {
-        Some(whole) => S::as_simd_f32s(whole).0[0],
-        None => simd.partial_load_f32s(from),
-    }
-}
-
-#[inline(always)]
-fn store<S: Simd>(simd: S, to: &mut [f32], x: S::f32s) {
-    match to.get_mut(..S::F32_LANES) {
-        Some(whole) => S::as_mut_simd_f32s(whole).0[0] = x,
-        None => simd.partial_store_f32s(to, x),
-    }
 }
 
 /// Of numbers.

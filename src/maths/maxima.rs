@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::fetch::fetch;
+use super::registers::{load, store};
 use pulp::{Arch, Simd, WithSimd};
 
 /// Windows along one axis.
@@ -105,11 +106,7 @@ fn down<S: Simd>(simd: S, lines: &[f32], after: &[f32], tallest: &mut [f32]) {
             fetch(after, place);
             place += width;
         }
-        let to = &mut tallest[at..];
-        match to.get_mut(..S::F32_LANES) {
-            Some(whole) => S::as_mut_simd_f32s(whole).0[0] = most,
-            None => simd.partial_store_f32s(to, most),
-        }
+        store(simd, &mut tallest[at..], most);
     }
 }
 
@@ -139,14 +136,6 @@ fn pick(widest: &[f32], stride: usize, picked: &mut [f32]) {
     } else {
         let windows = widest.iter().step_by(stride);
         picked.iter_mut().zip(windows).for_each(|(y, x)| *y = *x);
-    }
-}
-
-#[inline(always)]
-fn load<S: Simd>(simd: S, from: &[f32]) -> S::f32s {
-    match from.get(..S::F32_LANES) {
-        Some(whole) => S::as_simd_f32s(whole).0[0],
-        None => simd.partial_load_f32s(from),
     }
 }
 
