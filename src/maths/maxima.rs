@@ -53,7 +53,7 @@ impl Maxima {
         Self { lines, places, tallest, widest, picked: line(places.output) }
     }
 
-    /// Appends the maxima of one map to `y`. NaN counts as nothing.
+    /// Appends the maxima of one map to `y`. Whether NaN counts as nothing is the machine's: on x86 it does.
     ///
     /// # Panics
     /// If `x` is no map of these lines and places.
