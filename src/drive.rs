@@ -4,6 +4,7 @@
 //! byte for byte from run to run; `live` in real time, with jobs on a pool of threads. All
 //! misfortune is in the weather, between the nodes: no node knows that it is slow.
 
+mod coming;
 mod grips;
 mod helm;
 mod host;

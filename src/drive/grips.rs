@@ -1,6 +1,7 @@
 //! How faults take hold of a device itself, and let it go: it goes down, comes back, or stands still.
 
-use super::run::{Pace, Run};
+use super::coming::Pace;
+use super::run::Run;
 use crate::event::Event;
 use crate::fault::Grip;
 use crate::node::{Input, Message, NodeId, Order};

@@ -5,7 +5,8 @@
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::run::{Pace, Run};
+use super::coming::Pace;
+use super::run::Run;
 use crate::event::Record;
 use crate::node::Input;
 use crate::plan::Fault;

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::Setup;
+use super::coming::{Coming, Finished, Life, Pace};
 use super::helm::{Command, Leave, Rudder, obey};
 use super::pool::{Begun, Pool, Urgency, Weight};
-use super::run::{Coming, Finished, Life, Pace, Run, Watch};
+use super::run::{Run, Watch};
 use crate::fault::{Cost, Way};
 use crate::node::{Job, NodeId, Output};
 use crate::plan::{Plan, Trigger};

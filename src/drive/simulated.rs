@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 
 use super::Setup;
+use super::coming::{Finished, Life, Pace};
 use super::helm::{Leave, Rudder, obey};
 use super::physics::{Kinds, Links, duration};
-use super::run::{Finished, Life, Pace, Run, Watch};
+use super::run::{Run, Watch};
 use crate::fault::{Cost, Way};
 use crate::maths::Tensor;
 use crate::maths::chance::Seed;
