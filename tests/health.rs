@@ -287,8 +287,8 @@ fn what_was_on_its_way_to_a_device_that_goes_down_keeps_nothing_waiting_when_it_
     let over = turns.next_back().expect("it ends").at;
     let lives = count(&trace, |event| matches!(event, Event::Died { .. }));
     assert!(lives > 30, "only {lives}");
-    let holds = |event: &Event| matches!(event, Event::Deployed { device: PI_3, .. });
-    let holds = trace.iter().find(|record| record.at > over && holds(&record.event));
-    let after = holds.expect("it is given its shares").at - over;
+    let works = |event: &Event| matches!(event, Event::Started { device: PI_3, .. });
+    let works = trace.iter().find(|record| record.at > over && works(&record.event));
+    let after = works.expect("it is asked again").at - over;
     assert!(after < ms(300.0), "after {after}");
 }
