@@ -97,7 +97,7 @@ impl Setup {
     pub fn run(
         &self,
         clock: Clock,
-        watch: &mut dyn FnMut(&Record) -> ControlFlow<()>,
+        watch: &mut (dyn FnMut(&Record) -> ControlFlow<()> + Send),
     ) -> anyhow::Result<Trace> {
         let mut trace = Trace::new();
         self.watched(clock, &mut |record| {
@@ -115,7 +115,7 @@ impl Setup {
     pub fn watched(
         &self,
         clock: Clock,
-        take: &mut dyn FnMut(Record) -> ControlFlow<()>,
+        take: &mut (dyn FnMut(Record) -> ControlFlow<()> + Send),
     ) -> anyhow::Result<()> {
         self.drive(clock, None, &mut |progress| match progress {
             Progress::Happened(record) => take(record),
@@ -148,7 +148,7 @@ impl Setup {
         &self,
         clock: Clock,
         rudder: Rudder,
-        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        watch: &mut (dyn FnMut(Progress) -> ControlFlow<()> + Send),
     ) -> anyhow::Result<()> {
         self.drive(clock, Some(rudder), watch)
     }
@@ -157,7 +157,7 @@ impl Setup {
         &self,
         clock: Clock,
         rudder: Option<Rudder>,
-        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        watch: &mut (dyn FnMut(Progress) -> ControlFlow<()> + Send),
     ) -> anyhow::Result<()> {
         match clock {
             Clock::Virtual => simulated::simulated(self, rudder, watch),

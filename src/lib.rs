@@ -40,6 +40,9 @@
 //! soon as its inputs are there, so other branches of a model are rounds beside each other
 //! (`node/supervisor/progress.rs`).
 //!
+//! In real time the devices of one machine share its processors: who has nothing to do takes a part of what
+//! another is at, rows or columns of the same product (`maths/crew.rs`), and changes no bit.
+//!
 //! Where reading weights is what takes the time, requests may share rounds, if the policy says so
 //! (`node/supervisor/stations.rs`).
 //!
@@ -81,7 +84,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Below [`drive`] nobody reads a clock, draws entropy or waits. `clippy.toml` forbids it.
+//! 1. Below [`drive`] nobody reads a clock, draws entropy or waits, but for what another thread is making at
+//!    that moment ([`maths::crew::Once`]). `clippy.toml` forbids it.
 //! 2. Nothing iterates a hash map.
 //! 3. [`node::Node::handle`] cannot fail. What goes wrong is an event.
 //! 4. A step's effects are carried out, in order, before that node's next step.

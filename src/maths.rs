@@ -2,6 +2,7 @@
 //! algebra, and seeded chance. Nothing here knows devices, time or files.
 
 pub mod chance;
+pub mod crew;
 pub mod delay;
 pub mod fetch;
 pub mod lines;

@@ -35,7 +35,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("prost", &["model"]),
     ("actix", &["drive"]),
     ("tokio", &["drive"]),
-    ("rayon", &["drive"]),
+    ("rayon", &["drive", "maths"]),
     ("pulp", &["maths"]),
     ("nalgebra", &["maths"]),
     ("ron", &["plan"]),

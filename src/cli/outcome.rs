@@ -37,7 +37,7 @@ impl Keep {
 pub(super) fn twin(
     calm: &Setup,
     clock: Clock,
-    seen: &mut dyn FnMut(&Record),
+    seen: &mut (dyn FnMut(&Record) + Send),
 ) -> anyhow::Result<Trace> {
     let mut trace = Trace::new();
     calm.watched(clock, &mut |record| {
@@ -73,7 +73,7 @@ impl Outcome {
         faults: Option<&FaultPlan>,
         twin: Option<&Trace>,
         (clock, keep): (Clock, Keep),
-        seen: &mut dyn FnMut(&Record),
+        seen: &mut (dyn FnMut(&Record) + Send),
     ) -> anyhow::Result<Self> {
         let planned = faults.map_or(&[][..], |plan| &plan.faults);
         let expectations = faults.map_or(&[][..], |plan| &plan.expect);

@@ -145,7 +145,11 @@ fn with_twin(
 }
 
 /// Shows a progress bar on stderr while something runs, if that is a terminal.
-fn watched<R>(setup: &Setup, what: &str, run: impl FnOnce(&mut dyn FnMut(&Record)) -> R) -> R {
+fn watched<R>(
+    setup: &Setup,
+    what: &str,
+    run: impl FnOnce(&mut (dyn FnMut(&Record) + Send)) -> R,
+) -> R {
     if !std::io::stderr().is_terminal() {
         return run(&mut |_| {});
     }

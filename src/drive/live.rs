@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::Setup;
 use super::coming::{Coming, Finished, Life, Pace};
 use super::helm::{Command, Leave, Rudder, obey};
-use super::pool::{Begun, Pool, Urgency, Weight};
+use super::pool::{Begun, Pool, Urgency, Weight, with_pool};
 use super::run::{Run, Watch};
 use crate::fault::{Cost, Way};
 use crate::node::{Job, NodeId, Output};
@@ -23,8 +23,17 @@ use crate::units::{Bytes, DeviceId, Flops, Span, Time};
 /// Runs in real time.
 ///
 /// # Errors
-/// If the pool of threads breaks down.
+/// If the machine has no threads left, or the pool of them breaks down.
 pub(super) fn live(setup: &Setup, rudder: Option<Rudder>, watch: Watch<'_>) -> anyhow::Result<()> {
+    with_pool(|pool| drive(setup, Rc::new(pool), rudder, watch))?
+}
+
+fn drive(
+    setup: &Setup,
+    pool: Rc<Pool>,
+    rudder: Option<Rudder>,
+    watch: Watch<'_>,
+) -> anyhow::Result<()> {
     let runtime = || {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         builder.enable_time().build().expect("a thread's runtime needs only a timer")
@@ -32,7 +41,6 @@ pub(super) fn live(setup: &Setup, rudder: Option<Rudder>, watch: Watch<'_>) -> a
     actix::System::with_tokio_rt(runtime).block_on(async {
         let (finished, mut results) = unbounded_channel();
         let clock = Stopwatch::start();
-        let pool = Rc::new(Pool::new());
         let (plan, begun) = (setup.plan.clone(), Begun::default());
         let pace = Real { pool: pool.clone(), plan, begun, finished };
         let mut run = Run::start(setup, pace, true, rudder.is_some(), watch);

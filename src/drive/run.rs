@@ -40,7 +40,7 @@ pub(super) struct Run<'w, P> {
 }
 
 /// Is told how the run goes on, and may stop it with that.
-pub(super) type Watch<'w> = &'w mut dyn FnMut(Progress) -> ControlFlow<()>;
+pub(super) type Watch<'w> = &'w mut (dyn FnMut(Progress) -> ControlFlow<()> + Send);
 
 impl<'w, P: Pace> Run<'w, P> {
     /// Starts all nodes, as actors or not. Actors need an actix system. If the run is steered, any fault may

@@ -13,6 +13,7 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 use tile::Tile;
 
+use super::crew::{Asked, both, is_wanted};
 use super::fetch::fetch;
 use super::registers::{from, load};
 
@@ -31,7 +32,7 @@ pub fn product_of_lines(
     starts: &[usize],
     c: &mut [f32],
     [rows, columns]: [usize; 2],
-    wanted: &dyn Fn() -> bool,
+    wanted: Asked<'_>,
 ) -> Option<()> {
     assert_eq!(a.len(), rows * starts.len(), "a is (rows, depth)");
     assert_eq!(c.len(), rows * columns, "c is (rows, columns)");
@@ -41,14 +42,79 @@ pub fn product_of_lines(
         c.fill(0.0);
         return Some(());
     }
-    let mut kept = PANEL.take();
-    // Room for one that begins on a cache line, of the widest registers there are.
-    kept.resize(MOST * DEEP * CACHE_LINE + CACHE_LINE, 0.0);
-    let lead = (kept.as_ptr().addr() / size_of::<f32>()).wrapping_neg() % CACHE_LINE;
-    let panel = &mut kept[lead..];
-    let done = Arch::new().dispatch(Lines { a, x, starts, c, columns, panel, wanted });
-    PANEL.set(kept);
-    done
+    let mut c: Vec<&mut [f32]> = c.chunks_exact_mut(columns).collect();
+    Lines { a, x, starts, wanted }.product(&mut c)
+}
+
+/// Rows, and lines that are columns.
+#[derive(Clone, Copy)]
+struct Lines<'x> {
+    a: &'x [f32],
+    x: &'x [f32],
+    starts: &'x [usize],
+    wanted: Asked<'x>,
+}
+
+impl Lines<'_> {
+    /// Part after part, and if other threads want some, in halves.
+    fn product(self, c: &mut [&mut [f32]]) -> Option<()> {
+        let (rows, depth, columns) = (c.len(), self.starts.len(), c[0].len());
+        let parts = (rows * depth * columns / PART).min(PARTS);
+        if parts < 2 {
+            return self.at_once(c);
+        }
+        // Where `a` is long each thread reads as little of it as it can; else it is the lines that are.
+        match rows * depth > LONG {
+            true => self.by_rows(c, rows.div_ceil(parts).max(FEW_ROWS)),
+            false => self.by_columns(c, columns.div_ceil(parts).next_multiple_of(NARROW)),
+        }
+    }
+
+    /// In parts of so many rows, or twice as many.
+    fn by_rows(mut self, mut c: &mut [&mut [f32]], part: usize) -> Option<()> {
+        while c.len() >= 2 * part {
+            let is_wanted = is_wanted();
+            let rows = if is_wanted { c.len() / 2 } else { part };
+            let (upper, lower) = c.split_at_mut(rows);
+            let (a, rest) = self.a.split_at(rows * self.starts.len());
+            let (above, below) = (Self { a, ..self }, Self { a: rest, ..self });
+            if is_wanted {
+                return both(|| above.by_rows(upper, part), || below.by_rows(lower, part));
+            }
+            above.at_once(upper)?;
+            (self, c) = (below, lower);
+        }
+        self.at_once(c)
+    }
+
+    /// In parts of so many columns, or twice as many.
+    fn by_columns(mut self, c: &mut [&mut [f32]], part: usize) -> Option<()> {
+        while c[0].len() >= 2 * part {
+            let is_wanted = is_wanted();
+            let columns = if is_wanted { c[0].len() / 2 / NARROW * NARROW } else { part };
+            let columns = columns + lead(self.x, self.starts, c[0].len());
+            let left = c.iter_mut().map(|row| row.split_off_mut(..columns).expect("so many"));
+            let mut left: Vec<&mut [f32]> = left.collect();
+            let right = Self { x: &self.x[columns..], ..self };
+            if is_wanted {
+                return both(|| self.by_columns(&mut left, part), || right.by_columns(c, part));
+            }
+            self.at_once(&mut left)?;
+            self = right;
+        }
+        self.at_once(c)
+    }
+
+    fn at_once(self, c: &mut [&mut [f32]]) -> Option<()> {
+        let mut kept = PANEL.take();
+        // Room for one that begins on a cache line, of the widest registers there are.
+        kept.resize(MOST * DEEP * CACHE_LINE + CACHE_LINE, 0.0);
+        let lead = (kept.as_ptr().addr() / size_of::<f32>()).wrapping_neg() % CACHE_LINE;
+        let panel = &mut kept[lead..];
+        let done = Arch::new().dispatch(AtOnce { lines: self, c, panel });
+        PANEL.set(kept);
+        done
+    }
 }
 
 thread_local! {
@@ -56,28 +122,24 @@ thread_local! {
     static PANEL: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
-struct Lines<'x> {
-    a: &'x [f32],
-    x: &'x [f32],
-    starts: &'x [usize],
-    c: &'x mut [f32],
-    columns: usize,
+struct AtOnce<'x, 'c> {
+    lines: Lines<'x>,
+    c: &'x mut [&'c mut [f32]],
     panel: &'x mut [f32],
-    wanted: &'x dyn Fn() -> bool,
 }
 
-impl WithSimd for Lines<'_> {
+impl WithSimd for AtOnce<'_, '_> {
     type Output = Option<()>;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Option<()> {
-        let Self { a, x, starts, c, columns, panel, wanted } = self;
-        let depth = starts.len();
+        let Self { lines: Lines { a, x, starts, wanted }, c, panel } = self;
+        let (depth, columns) = (starts.len(), c[0].len());
         let (room, _) = S::as_mut_simd_f32s(panel);
         let lead = lead(x, starts, columns).min(2 * S::F32_LANES);
         let mut work = AT_ONCE;
-        for (a, c) in a.chunks(TALL * depth).zip(c.chunks_mut(TALL * columns)) {
-            let rows = c.len() / columns;
+        for (a, c) in a.chunks(TALL * depth).zip(c.chunks_mut(TALL)) {
+            let rows = c.len();
             for (at, starts) in starts.chunks(DEEP).enumerate() {
                 let (a, is_first) = (&a[at * DEEP..], at == 0);
                 let mut column = 0;
@@ -92,10 +154,8 @@ impl WithSimd for Lines<'_> {
                     };
                     let cut = column == 0 && lead > 0;
                     let width = if cut { lead } else { rest.min(registers * S::F32_LANES) };
-                    let (x, c) = (&x[column..], &mut c[column..]);
-                    let is_left = column == 0;
-                    let part =
-                        Part { a, x, starts, depth, columns, rows, width, is_first, is_left };
+                    let x = &x[column..];
+                    let part = Part { a, x, starts, depth, column, width, is_first };
                     match registers {
                         1 => part.add::<S, 1>(simd, c, room),
                         2 => part.add::<S, 2>(simd, c, room),
@@ -110,25 +170,22 @@ impl WithSimd for Lines<'_> {
     }
 }
 
-/// Some rows and columns of a product, and some of what they sum over. `a`, `x` and `c` begin there.
+/// So many columns of a product from one on, and some of what they sum over. `a` and `x` begin there.
 #[derive(Clone, Copy)]
 struct Part<'x> {
     a: &'x [f32],
     x: &'x [f32],
     starts: &'x [usize],
     depth: usize,
-    columns: usize,
-    rows: usize,
+    column: usize,
     width: usize,
     is_first: bool,
-    /// Whether nobody has read this part of `a` yet.
-    is_left: bool,
 }
 
 impl Part<'_> {
     /// Adds it to `c`, or puts it there if it is the first, in tiles of so many registers a row.
     #[inline(always)]
-    fn add<S: Simd, const WIDE: usize>(self, simd: S, c: &mut [f32], room: &mut [S::f32s]) {
+    fn add<S: Simd, const WIDE: usize>(self, simd: S, c: &mut [&mut [f32]], room: &mut [S::f32s]) {
         let (panel, _) = room.as_chunks_mut::<WIDE>();
         let panel = &mut panel[..self.starts.len()];
         // Past its own columns a tile may read others, but not past the end.
@@ -142,15 +199,23 @@ impl Part<'_> {
             }
         }
         // Rows are dealt out evenly: a tile of one row would wait for its sums.
-        let tiles = self.rows.div_ceil(if WIDE == MOST { 3 } else { 6 });
+        let rows = c.len();
+        let tiles = rows.div_ceil(match WIDE {
+            MOST => 3,
+            _ if Self::has_many::<S>() => 8,
+            _ => 6,
+        });
         for tile in 0..tiles {
-            let (row, end) = (tile * self.rows / tiles, (tile + 1) * self.rows / tiles);
+            let (row, end) = (tile * rows / tiles, (tile + 1) * rows / tiles);
             let part = Self { a: &self.a[row * self.depth..], ..self };
-            let c = &mut c[row * self.columns..];
-            if self.is_left {
+            let c = &mut c[row..end];
+            // Nobody has read this part of `a` yet.
+            if self.column == 0 {
                 self.fetch_rows(end..2 * end - row);
             }
             match end - row {
+                8 if Self::has_many::<S>() => part.rows::<S, 8, WIDE>(simd, c, panel, is_fresh),
+                7 if Self::has_many::<S>() => part.rows::<S, 7, WIDE>(simd, c, panel, is_fresh),
                 6 if WIDE < MOST => part.rows::<S, 6, WIDE>(simd, c, panel, is_fresh),
                 5 if WIDE < MOST => part.rows::<S, 5, WIDE>(simd, c, panel, is_fresh),
                 4 if WIDE < MOST => part.rows::<S, 4, WIDE>(simd, c, panel, is_fresh),
@@ -160,6 +225,11 @@ impl Part<'_> {
             }
             is_fresh = false;
         }
+    }
+
+    /// Where registers are longest there are twice as many, and room for more sums.
+    fn has_many<S: Simd>() -> bool {
+        S::F32_LANES == CACHE_LINE
     }
 
     /// Has the memory begin to bring rows of `a`, if there are so many.
@@ -176,7 +246,7 @@ impl Part<'_> {
     fn rows<S: Simd, const ROWS: usize, const WIDE: usize>(
         self,
         simd: S,
-        c: &mut [f32],
+        c: &mut [&mut [f32]],
         panel: &mut [[S::f32s; WIDE]],
         is_fresh: bool,
     ) {
@@ -207,6 +277,18 @@ const MOST: usize = 3;
 /// keeps their part of `a` in the second.
 const DEEP: usize = 256;
 const TALL: usize = 512;
+
+/// So many multiplications are worth another thread's while, ten microseconds or so; but what begins anew
+/// waits for its first lines, so there are only so many parts.
+const PART: usize = 1 << 19;
+const PARTS: usize = 4;
+
+/// In fewer rows too much time goes into panels; so many columns are whole tiles.
+const FEW_ROWS: usize = 24;
+const NARROW: usize = 32;
+
+/// More of `a` would not stay in the second cache, beside all else.
+const LONG: usize = 1 << 16;
 
 /// Multiplications in a twentieth of a millisecond; one more part may take as long.
 const AT_ONCE: usize = 500_000;
@@ -287,8 +369,9 @@ mod tests {
             let (a, (x, starts)) = (numbers(rows * depth, 1), lines(depth, columns, 3));
             let mut c = vec![f32::NAN; rows * columns];
             let panel = &mut vec![f32::NAN; MOST * DEEP * CACHE_LINE];
-            let all =
-                Lines { a: &a, x: &x, starts: &starts, c: &mut c, columns, panel, wanted: &|| true };
+            let lines = Lines { a: &a, x: &x, starts: &starts, wanted: &|| true };
+            let mut in_rows: Vec<&mut [f32]> = c.chunks_exact_mut(columns).collect();
+            let all = AtOnce { lines, c: &mut in_rows, panel };
             pulp::Scalar::new().vectorize(all).expect("it was wanted");
             prop_assert_eq!(c, product(&a, &x, &starts, [rows, columns]));
         }

@@ -38,10 +38,8 @@ pub struct Maxima {
     places: Window,
     /// The maxima of columns, with the padding of the line, below every number.
     tallest: Vec<f32>,
-    /// Those of windows: at all places, …
+    /// Those of windows, at all places.
     widest: Vec<f32>,
-    /// … and where outputs are.
-    picked: Vec<f32>,
 }
 
 impl Maxima {
@@ -50,15 +48,16 @@ impl Maxima {
         let len = reach.max(places.pad + places.input) + MOST_LANES;
         let line = |len| vec![f32::NEG_INFINITY; len];
         let (tallest, widest) = (line(len + places.kernel + MOST_LANES), line(len));
-        Self { lines, places, tallest, widest, picked: line(places.output) }
+        Self { lines, places, tallest, widest }
     }
 
-    /// Appends the maxima of one map to `y`. Whether NaN counts as nothing is the machine's: on x86 it does.
+    /// Puts the maxima of one map into `y`. Whether NaN counts as nothing is the machine's: on x86 it does.
     ///
     /// # Panics
-    /// If `x` is no map of these lines and places.
-    pub fn append(&mut self, x: &[f32], y: &mut Vec<f32>) {
+    /// If `x` is no map of these lines and places, or `y` has not as many as there are windows.
+    pub fn put(&mut self, x: &[f32], y: &mut [f32]) {
         assert_eq!(x.len(), self.lines.input * self.places.input, "a map");
+        assert_eq!(y.len(), self.lines.output * self.places.output, "a number a window");
         Arch::new().dispatch(Map { maxima: self, x, y });
     }
 }
@@ -66,7 +65,7 @@ impl Maxima {
 struct Map<'x> {
     maxima: &'x mut Maxima,
     x: &'x [f32],
-    y: &'x mut Vec<f32>,
+    y: &'x mut [f32],
 }
 
 impl WithSimd for Map<'_> {
@@ -75,18 +74,17 @@ impl WithSimd for Map<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { maxima, x, y } = self;
-        let Maxima { lines, places, tallest, widest, picked } = maxima;
-        for output in 0..lines.output {
+        let Maxima { lines, places, tallest, widest } = maxima;
+        for (output, y) in y.chunks_exact_mut(places.output.max(1)).enumerate() {
             let seen = lines.range(output);
             let after = &x[places.input * lines.input.min(seen.start + 2 * lines.stride)..];
             let seen = &x[seen.start * places.input..seen.end * places.input];
             down(simd, seen, after, &mut tallest[places.pad..][..places.input]);
             along(simd, tallest, places.kernel, widest);
             if places.stride == 1 {
-                y.extend_from_slice(&widest[..places.output]);
+                y.copy_from_slice(&widest[..places.output]);
             } else {
-                pick(widest, places.stride, picked);
-                y.extend_from_slice(picked);
+                pick(widest, places.stride, y);
             }
         }
     }
@@ -164,9 +162,8 @@ mod tests {
         ) {
             prop_assume!(lines.sees_something() && places.sees_something());
             let x = &numbers[..lines.input * places.input];
-            let mut y = Vec::new();
-            Maxima::new(lines, places).append(x, &mut y);
-            prop_assert_eq!(y.len(), lines.output * places.output);
+            let mut y = vec![f32::NAN; lines.output * places.output];
+            Maxima::new(lines, places).put(x, &mut y);
             for (at, y) in y.iter().enumerate() {
                 let (line, place) = (at / places.output, at % places.output);
                 let seen = lines.range(line).flat_map(|line| {

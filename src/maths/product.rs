@@ -1,5 +1,6 @@
-//! The one matrix product, single-threaded: devices are the parallelism.
+//! The one matrix product.
 
+use super::crew::Asked;
 use super::lines::product_of_lines;
 use super::skinny::skinny;
 
@@ -24,7 +25,7 @@ pub fn product_while(
     b: &[f32],
     c: &mut [f32],
     [rows, depth, columns]: [usize; 3],
-    wanted: &dyn Fn() -> bool,
+    wanted: Asked<'_>,
 ) -> Option<()> {
     assert_eq!(a.len(), rows * depth, "a is (rows, depth)");
     assert_eq!(b.len(), depth * columns, "b is (depth, columns)");

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 
+use super::crew::{Asked, by_rows};
 use super::fetch::fetch;
 
 /// Row-major `c = a · b` for few columns, while it is `wanted`: that is asked about every tenth of a
@@ -20,9 +21,14 @@ pub(super) fn skinny(
     b: &[f32],
     c: &mut [f32],
     columns: usize,
-    wanted: &dyn Fn() -> bool,
+    wanted: Asked<'_>,
 ) -> Option<()> {
-    Arch::new().dispatch(Skinny { a, b, c, columns, wanted })
+    let depth = b.len() / columns;
+    let least = PART.div_ceil(depth).max(FEW_ROWS * columns);
+    by_rows(c, columns, least, |row, c| {
+        let a = &a[row * depth..][..c.len() / columns * depth];
+        Arch::new().dispatch(Skinny { a, b, c, columns, wanted })
+    })
 }
 
 struct Skinny<'x> {
@@ -30,7 +36,7 @@ struct Skinny<'x> {
     b: &'x [f32],
     c: &'x mut [f32],
     columns: usize,
-    wanted: &'x dyn Fn() -> bool,
+    wanted: Asked<'x>,
 }
 
 impl WithSimd for Skinny<'_> {
@@ -213,6 +219,11 @@ const DEEP: usize = 512;
 
 /// Numbers read in a tenth of a millisecond.
 const AT_ONCE: usize = 1 << 18;
+
+/// So many weights are worth another thread's while, if `b`, which each part lays out anew, is not laid out
+/// for too few rows.
+const PART: usize = 1 << 20;
+const FEW_ROWS: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -4,14 +4,17 @@
 //! Two by two output positions look at a tile of four by four inputs d. With a kernel g they are
 //! `Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A`: 16 multiplications, where the definition has 36. The 16 products of all
 //! channels, rows and tiles are 16 matrix products; what is done before and after them is sums alone.
+//!
+//! Places of a tile are counted down its columns.
 
 use std::array::from_fn;
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::crew::{Asked, by_rows};
 use super::lines::product_of_lines;
 use super::project::{Wide, run_widely};
-use super::room::with_room;
+use super::room::{buffer, give_back, with_room};
 
 /// Places in a tile.
 pub const PLACES: usize = 16;
@@ -20,7 +23,7 @@ pub const PLACES: usize = 16;
 /// [`product_of_lines`].
 #[derive(Clone, Debug)]
 pub struct Tiles {
-    /// Where the line of each place begins in its channel's map, the places of a tile row by row.
+    /// Where the line of each place begins in its channel's map.
     pub starts: [usize; PLACES],
     /// From one channel's map to the next one's.
     pub map: usize,
@@ -38,7 +41,7 @@ pub fn transformed(kernels: &[f32]) -> Vec<f32> {
         let down: [[f32; 4]; 3] = from_fn(|j| stretched([g[j], g[3 + j], g[6 + j]]));
         for i in 0..4 {
             for (j, u) in stretched([down[0][i], down[1][i], down[2][i]]).into_iter().enumerate() {
-                to[(4 * i + j) * count + at] = u;
+                to[(4 * j + i) * count + at] = u;
             }
         }
     }
@@ -49,6 +52,24 @@ pub fn transformed(kernels: &[f32]) -> Vec<f32> {
 fn stretched([a, b, c]: [f32; 3]) -> [f32; 4] {
     let (ends, middle) = ((a + c) * 0.5, b * 0.5);
     [a, ends + middle, ends - middle, c]
+}
+
+impl Tiles {
+    /// How many columns their lines have, all of them together.
+    pub fn columns(&self) -> usize {
+        (self.count[0] - 1) * self.line + self.count[1]
+    }
+
+    /// Whether all of so many channels are better seen at a time, and once for all who compute.
+    pub fn are_few(&self, channels: usize) -> bool {
+        PLACES * channels * self.columns() <= FEW
+    }
+
+    /// In how many parts, one below the other, they are seen.
+    fn bands(&self, channels: usize) -> usize {
+        let most = (AT_ONCE / (PLACES * channels * self.line)).clamp(1, self.count[0]);
+        self.count[0].div_ceil(most)
+    }
 }
 
 /// The convolution of so many channels of `x`, which lie as `tiles` says, with `transformed` kernels of
@@ -65,55 +86,114 @@ pub fn convolve(
     channels: usize,
     tiles: &Tiles,
     out: &mut [f32],
-    [height, width]: [usize; 2],
-    wanted: &dyn Fn() -> bool,
+    size: [usize; 2],
+    wanted: Asked<'_>,
 ) -> Option<()> {
-    let rows = kernels.len() / (PLACES * channels);
-    assert_eq!(out.len(), rows * height * width, "out is (rows, height, width)");
-    let most = (AT_ONCE / (PLACES * channels * tiles.line)).clamp(1, tiles.count[0]);
     // Bands are dealt out evenly: a narrow one would cost as much time as a wide one.
-    let bands = tiles.count[0].div_ceil(most);
+    let bands = tiles.bands(channels);
     (0..bands).try_for_each(|band| {
         let [first, end] = [band, band + 1].map(|band| band * tiles.count[0] / bands);
-        let columns = (end - first - 1) * tiles.line + tiles.count[1];
-        let x = &x[first * tiles.line..];
-        with_room((PLACES * (channels + rows) + 4) * columns, |room| {
-            let (seen, room) = room.split_at_mut(PLACES * channels * columns);
-            let (products, sums) = room.split_at_mut(PLACES * rows * columns);
-            wanted().then(|| Arch::new().dispatch(See { x, channels, tiles, columns, seen }))?;
-            multiply(kernels, seen, products, [rows, channels, columns], wanted)?;
-            for (row, out) in out.chunks_exact_mut(height * width).enumerate() {
-                let products = from_fn(|at| &products[(at * rows + row) * columns..][..columns]);
-                let out = &mut out[2 * first * width..height.min(2 * end) * width];
-                run_widely(Give { products, sums, tiles, out, width });
-            }
-            Some(())
-        })
+        let band = Tiles { count: [end - first, tiles.count[1]], ..tiles.clone() };
+        wanted().then_some(())?;
+        let mut seen = buffer(PLACES * channels * band.columns());
+        see(&x[first * tiles.line..], channels, &band, &mut seen);
+        let lines = Lines { first: 2 * first, all: size[0], width: size[1] };
+        let done = put(kernels, &seen, channels, &band, out, lines, wanted);
+        give_back(seen);
+        done
     })
 }
 
-/// The 16 products of (rows, channels) and (channels, columns).
-fn multiply(
+/// Like [`convolve`], of what [`see`] gave.
+///
+/// # Panics
+/// Like [`convolve`].
+pub fn convolve_seen(
     kernels: &[f32],
     seen: &[f32],
-    products: &mut [f32],
-    [rows, channels, columns]: [usize; 3],
-    wanted: &dyn Fn() -> bool,
+    channels: usize,
+    tiles: &Tiles,
+    out: &mut [f32],
+    [height, width]: [usize; 2],
+    wanted: Asked<'_>,
 ) -> Option<()> {
-    let starts: Vec<usize> = (0..channels).map(|channel| channel * columns).collect();
-    let places = kernels.chunks_exact(rows * channels).zip(seen.chunks_exact(channels * columns));
-    let mut places = places.zip(products.chunks_exact_mut(rows * columns));
-    places.try_for_each(|((kernels, seen), products)| {
-        product_of_lines(kernels, seen, &starts, products, [rows, columns], wanted)
-    })
+    put(kernels, seen, channels, tiles, out, Lines { first: 0, all: height, width }, wanted)
 }
 
-/// `Bᵀ d B` of the tiles in so many columns: (16, channels, columns).
+/// `Bᵀ d B` of all tiles: (16, channels, columns).
+///
+/// # Panics
+/// If a slice has another length, or `x` is too short.
+pub fn see(x: &[f32], channels: usize, tiles: &Tiles, seen: &mut [f32]) {
+    let column = 4 * channels * tiles.columns();
+    assert_eq!(seen.len(), 4 * column, "(16, channels, columns)");
+    let done = by_rows(seen, column, 1, |first, seen| {
+        for (seen, column) in seen.chunks_exact_mut(column).zip(first..) {
+            Arch::new().dispatch(See { x, channels, tiles, column, seen });
+        }
+        Some(())
+    });
+    done.expect("nobody calls it off");
+}
+
+/// Which lines of all of a map's tiles give.
+#[derive(Clone, Copy)]
+struct Lines {
+    first: usize,
+    all: usize,
+    width: usize,
+}
+
+/// Convolves what is seen of tiles, and puts what that gives in its lines.
+fn put(
+    kernels: &[f32],
+    seen: &[f32],
+    channels: usize,
+    tiles: &Tiles,
+    out: &mut [f32],
+    Lines { first, all, width }: Lines,
+    wanted: Asked<'_>,
+) -> Option<()> {
+    let rows = kernels.len() / (PLACES * channels);
+    assert_eq!(out.len(), rows * all * width, "out is (rows, height, width)");
+    let columns = tiles.columns();
+    let mut products = buffer(PLACES * rows * columns);
+    let starts: Vec<usize> = (0..channels).map(|channel| channel * columns).collect();
+    let done = by_rows(&mut products, rows * columns, 1, |place, products| {
+        let (w, x) = (rows * channels, channels * columns);
+        let kernels = kernels[place * w..].chunks_exact(w);
+        let places = kernels.zip(seen[place * x..].chunks_exact(x));
+        let mut places = places.zip(products.chunks_exact_mut(rows * columns));
+        places.try_for_each(|((kernels, seen), products)| {
+            product_of_lines(kernels, seen, &starts, products, [rows, columns], wanted)
+        })
+    });
+    let least = SUMS.div_ceil(PLACES * columns);
+    let done = done.and_then(|()| {
+        by_rows(out, all * width, least, |row, out| {
+            with_room(4 * columns, |sums| {
+                for (out, row) in out.chunks_exact_mut(all * width).zip(row..) {
+                    let products =
+                        from_fn(|at| &products[(at * rows + row) * columns..][..columns]);
+                    let out = &mut out[first * width..all.min(first + 2 * tiles.count[0]) * width];
+                    run_widely(Give { products, sums, tiles, out, width });
+                }
+            });
+            Some(())
+        })
+    });
+    give_back(products);
+    done
+}
+
+/// `Bᵀ d B` of the tiles in so many columns, for the places in one column of theirs:
+/// (4, channels, columns).
 struct See<'x> {
     x: &'x [f32],
     channels: usize,
     tiles: &'x Tiles,
-    columns: usize,
+    /// Of a tile.
+    column: usize,
     seen: &'x mut [f32],
 }
 
@@ -122,20 +202,19 @@ impl WithSimd for See<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { x, channels, tiles, columns, seen } = self;
+        let Self { x, channels, tiles, column, seen } = self;
+        let columns = tiles.columns();
+        // What is seen across a tile is a sum or a difference of two of its columns.
+        let [plus, other] = [[0, 2], [1, 2], [2, 1], [1, 3]][column];
         for channel in 0..channels {
             let line = |at: usize| &x[channel * tiles.map + tiles.starts[at]..][..columns];
-            for j in 0..4 {
-                // What is seen across a tile is a sum or a difference of two of its columns.
-                let [plus, other] = [[0, 2], [1, 2], [2, 1], [1, 3]][j];
-                let rows = [0, 1, 2, 3].map(|i| [line(4 * i + plus), line(4 * i + other)]);
-                let to = [0, 1, 2, 3].map(|i| ((4 * i + j) * channels + channel) * columns);
-                let to = seen.get_disjoint_mut(to.map(|at| at..at + columns));
-                let to = to.expect("they lie apart");
-                match j {
-                    1 => across(simd, rows, |x, y| simd.add_f32s(x, y), to),
-                    _ => across(simd, rows, |x, y| simd.sub_f32s(x, y), to),
-                }
+            let rows = [0, 1, 2, 3].map(|i| [line(4 * plus + i), line(4 * other + i)]);
+            let to = [0, 1, 2, 3].map(|i| (i * channels + channel) * columns);
+            let to = seen.get_disjoint_mut(to.map(|at| at..at + columns));
+            let to = to.expect("they lie apart");
+            match column {
+                1 => across(simd, rows, |x, y| simd.add_f32s(x, y), to),
+                _ => across(simd, rows, |x, y| simd.sub_f32s(x, y), to),
             }
         }
     }
@@ -203,7 +282,7 @@ fn gather(m: [&[f32]; PLACES], sums: &mut [f32]) {
     let ((a, b), (c, d)) = (top.split_at_mut(columns), bottom.split_at_mut(columns));
     for at in 0..columns {
         let row = |i: usize| {
-            let [p, q, r, s] = [m[4 * i][at], m[4 * i + 1][at], m[4 * i + 2][at], m[4 * i + 3][at]];
+            let [p, q, r, s] = [m[i][at], m[4 + i][at], m[8 + i][at], m[12 + i][at]];
             [p + q + r, q - r - s]
         };
         let [w, x, y, z] = [row(0), row(1), row(2), row(3)];
@@ -234,6 +313,12 @@ fn weave(sums: &[f32], columns: usize, tiles: &Tiles, out: &mut [f32], width: us
 /// So many numbers are seen at a time: they stay in the caches while they are multiplied.
 const AT_ONCE: usize = 1 << 19;
 
+/// So many are seen once for all: of more, reading what was seen takes as long as to see it anew.
+const FEW: usize = 1 << 20;
+
+/// So many sums are worth another thread's while.
+const SUMS: usize = 1 << 16;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,7 +337,7 @@ mod tests {
                 laid[place(at / places, at % places)] = *x;
             }
         }
-        let starts = from_fn(|at| place(at / 4, at % 4));
+        let starts = from_fn(|at| place(at % 4, at / 4));
         let count = [down - 1, across - 1];
         (laid, Tiles { starts, map: 4 * part, count, line: across })
     }

@@ -11,10 +11,11 @@ use ndarray::{ArcArray, ArrayViewD, IxDyn};
 
 use super::Weights;
 use super::lowered::{Input, Inputs};
-use super::onward::Rows;
+use super::onward::Room;
 pub use super::patches::Patches;
 use super::tiling::Tiling;
 use crate::maths::Tensor;
+use crate::maths::crew::Asked;
 use crate::maths::product::{FEW, product_while};
 use crate::maths::project::finite;
 use crate::maths::room::{buffer, empty, give_back};
@@ -106,7 +107,7 @@ impl LinearOp {
         &self,
         weights: &Weights,
         input: Input<'_>,
-        wanted: &dyn Fn() -> bool,
+        wanted: Asked<'_>,
     ) -> Option<Vec<f32>> {
         let rows = weights.len() / (self.groups * self.depth).max(1);
         if let Some(tiling) = Tiling::of(self, rows)
@@ -155,7 +156,7 @@ impl LinearOp {
         &self,
         weights: &Weights,
         inputs: &[Input<'_>],
-        wanted: &dyn Fn() -> bool,
+        wanted: Asked<'_>,
     ) -> Option<Vec<Vec<f32>>> {
         let columns = self.columns * inputs.len();
         if inputs.len() < 2 || self.groups != 1 || columns > FEW || columns == 0 {
@@ -209,22 +210,19 @@ impl LinearOp {
         finish: &Finish,
         addend: Option<&Tensor>,
     ) -> Tensor {
-        let mut rows = self.room_for_rows();
-        self.put_rows(blocks, q, finish, addend, &mut rows);
-        self.raise(rows)
+        self.filled(|room| self.put_rows(blocks, q, finish, addend, room))
     }
 
-    /// For all rows of the layer.
-    pub fn room_for_rows(&self) -> Rows {
-        Rows::new(self.groups * self.rows * self.columns, None)
+    /// The output whose rows are filled in.
+    pub fn filled(&self, fill: impl FnOnce(Room<'_>)) -> Tensor {
+        let mut rows = buffer(self.output_rows() * self.columns);
+        fill(Room::new(&mut rows, self.columns));
+        self.raising.raise(rows)
     }
 
-    /// The output whose rows are there.
-    ///
-    /// # Panics
-    /// If they are not all there.
-    pub fn raise(&self, rows: Rows) -> Tensor {
-        self.raising.raise(rows.put)
+    /// Rows of all groups together.
+    pub fn output_rows(&self) -> usize {
+        self.groups * self.rows
     }
 
     /// Finishes rows and puts them one after the other.
@@ -240,28 +238,28 @@ impl LinearOp {
         q: usize,
         finish: &Finish,
         addend: Option<&Tensor>,
-        to: &mut Rows,
+        to: Room<'_>,
     ) {
         let addend = addend.filter(|_| finish.adds).map(|addend| addend.as_standard_layout());
         let addend = addend.as_ref().and_then(|addend| addend.as_slice());
-        assert_eq!(addend.is_some(), finish.adds, "what is added is there");
-        for group in 0..self.groups {
-            for row in 0..self.rows {
-                let start = (group * q + row % q) * self.columns;
-                let result = &blocks[row / q][start..start + self.columns];
-                let row = group * self.rows + row;
-                let bias = finish.bias.as_ref().map_or(0.0, |bias| bias[row]);
-                let biased = result.iter().map(|y| y + bias);
-                match addend.map(|addend| &addend[row * self.columns..]) {
-                    None if finish.rectify => to.put(biased.map(rectified)),
-                    None => to.put(biased),
-                    Some(x) if finish.rectify => {
-                        to.put(biased.zip(x).map(|(y, x)| rectified(y + x)));
-                    }
-                    Some(x) => to.put(biased.zip(x).map(|(y, x)| y + x)),
+        let added = addend.map_or(0, <[f32]>::len);
+        let to_add = if finish.adds { self.output_rows() * self.columns } else { 0 };
+        assert_eq!(added, to_add, "what is added is there");
+        to.fill(|at, to| {
+            let (group, row) = (at / self.rows, at % self.rows);
+            let start = (group * q + row % q) * self.columns;
+            let result = &blocks[row / q][start..start + self.columns];
+            let bias = finish.bias.as_ref().map_or(0.0, |bias| bias[at]);
+            let biased = result.iter().map(|y| y + bias);
+            match addend.map(|addend| &addend[at * self.columns..]) {
+                None if finish.rectify => to.put(biased.map(rectified)),
+                None => to.put(biased),
+                Some(x) if finish.rectify => {
+                    to.put(biased.zip(x).map(|(y, x)| rectified(y + x)));
                 }
+                Some(x) => to.put(biased.zip(x).map(|(y, x)| y + x)),
             }
-        }
+        });
     }
 }
 

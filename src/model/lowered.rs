@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -11,6 +11,7 @@ use super::linear::{LinearOp, Lowering};
 use super::shifts::Shifts;
 use super::tiling::Tiling;
 use crate::maths::Tensor;
+use crate::maths::crew::{Asked, Once};
 use crate::maths::lines::product_of_lines;
 use crate::maths::room::{give_back, give_back_tensor, with_room};
 
@@ -29,9 +30,9 @@ struct Shared {
 /// One of them as it is laid out for the layers that take it alike.
 #[derive(Debug, Default)]
 struct Laid {
-    lowered: OnceLock<Lowered>,
+    lowered: Once<Lowered>,
     /// For tiles.
-    tiled: OnceLock<Vec<f32>>,
+    tiled: Once<Vec<f32>>,
 }
 
 /// What a layer is applied to.
@@ -99,11 +100,11 @@ impl Inputs {
 
 impl<'i> Input<'i> {
     pub(super) fn lowered(self, op: &LinearOp) -> &'i Lowered {
-        self.laid.lowered.get_or_init(|| Lowered::new(op, self.tensor))
+        self.laid.lowered.get_or_make(|| Lowered::new(op, self.tensor))
     }
 
     pub(super) fn tiled(self, tiling: &Tiling) -> &'i [f32] {
-        self.laid.tiled.get_or_init(|| tiling.shifts.lay_out(self.tensor))
+        self.laid.tiled.get_or_make(|| tiling.lay_out(self.tensor))
     }
 }
 
@@ -161,7 +162,7 @@ impl Lowered {
         weights: &[f32],
         input: &Tensor,
         out: &mut [f32],
-        wanted: &dyn Fn() -> bool,
+        wanted: Asked<'_>,
     ) -> Option<()> {
         let laid = match &self.laid {
             Some(laid) => laid,

@@ -7,8 +7,9 @@ use super::Network;
 use super::cut::{Piece, PieceKind, Pieces};
 use super::pool::Pool;
 use crate::maths::Tensor;
+use crate::maths::crew::by_rows;
 use crate::maths::maxima::Maxima;
-use crate::maths::room::{empty, give_back, give_back_tensor};
+use crate::maths::room::{buffer, empty, give_back, give_back_tensor};
 use crate::units::Flops;
 
 /// The one value that the outputs of a round's layers become.
@@ -24,17 +25,26 @@ pub struct Onward {
 }
 
 impl Onward {
-    /// Room for the rows of all layers, each a map.
-    pub fn rows(&self) -> Rows {
-        Rows::new(self.shape.iter().product(), self.pool.as_ref().map(Pool::maxima))
-    }
-
-    /// What they have become.
+    /// The value, of which each layer's rows, so many, are filled in by that layer.
     ///
     /// # Panics
-    /// If they are not all there.
-    pub fn value(&self, rows: Rows) -> Tensor {
-        Tensor::from_shape_vec(&self.shape[..], rows.put).expect("the rows of all layers")
+    /// If these are not all of it.
+    pub fn filled(
+        &self,
+        rows: impl Fn(usize) -> usize,
+        mut fill: impl FnMut(usize, Room<'_>),
+    ) -> Tensor {
+        let len = self.shape[2..].iter().product();
+        let maxima = self.pool.as_ref().map(Pool::maxima);
+        let mut value = buffer(self.shape.iter().product());
+        let mut rest = &mut value[..];
+        for layer in &self.order {
+            let (own, behind) = rest.split_at_mut(rows(*layer) * len);
+            fill(*layer, Room { rows: own, len, maxima: maxima.as_ref() });
+            rest = behind;
+        }
+        assert!(rest.is_empty(), "the rows of all layers");
+        Tensor::from_shape_vec(&self.shape[..], value).expect("the rows of all layers")
     }
 
     /// The value of outputs that are there already.
@@ -62,30 +72,56 @@ impl Onward {
 /// Where finished rows are put, one behind the other: as they are, or of each, which is a map then, its
 /// maxima.
 #[derive(Debug)]
-pub struct Rows {
-    pub(super) put: Vec<f32>,
-    /// What looks for them, and room for a row.
-    maxima: Option<(Maxima, Vec<f32>)>,
+pub struct Room<'r> {
+    rows: &'r mut [f32],
+    /// Of what a row becomes.
+    len: usize,
+    maxima: Option<&'r Maxima>,
 }
 
-impl Rows {
-    /// Room for so many numbers.
-    pub(super) fn new(len: usize, maxima: Option<Maxima>) -> Self {
-        Self { put: empty(len), maxima: maxima.map(|maxima| (maxima, Vec::new())) }
+impl<'r> Room<'r> {
+    /// For rows of so many numbers, as they are.
+    pub(super) fn new(rows: &'r mut [f32], len: usize) -> Self {
+        Self { rows, len, maxima: None }
     }
 
+    /// Has `put` fill in each row.
+    pub(super) fn fill(self, put: impl Fn(usize, Row<'_>) + Sync) {
+        let Self { rows, len, maxima } = self;
+        let done = by_rows(rows, len, AT_ONCE.div_ceil(len.max(1)), |first, rows| {
+            let mut maxima = maxima.map(|maxima| (maxima.clone(), Vec::new()));
+            for (to, row) in rows.chunks_exact_mut(len.max(1)).zip(first..) {
+                put(row, Row { to, maxima: maxima.as_mut() });
+            }
+            Some(())
+        });
+        done.expect("nobody calls it off");
+    }
+}
+
+/// Where a finished row is put.
+pub(super) struct Row<'r> {
+    to: &'r mut [f32],
+    /// What looks for maxima, and room for a row.
+    maxima: Option<&'r mut (Maxima, Vec<f32>)>,
+}
+
+impl Row<'_> {
     #[inline(always)]
-    pub(super) fn put(&mut self, row: impl Iterator<Item = f32>) {
-        match &mut self.maxima {
-            None => self.put.extend(row),
+    pub(super) fn put(self, row: impl Iterator<Item = f32>) {
+        match self.maxima {
+            None => self.to.iter_mut().zip(row).for_each(|(to, y)| *to = y),
             Some((maxima, map)) => {
                 map.clear();
                 map.extend(row);
-                maxima.append(map, &mut self.put);
+                maxima.put(map, self.to);
             }
         }
     }
 }
+
+/// So many numbers are worth another thread's while.
+const AT_ONCE: usize = 1 << 14;
 
 impl Pieces {
     /// Joins a local piece that does nothing else to the layers whose outputs it is given, if nobody else

@@ -6,8 +6,9 @@ use tract_onnx::tract_core::ops::nn::DataFormat;
 use tract_onnx::tract_hir::internal::*;
 
 use crate::maths;
+use crate::maths::crew::by_rows;
 use crate::maths::maxima::{Maxima, Window};
-use crate::maths::room::empty;
+use crate::maths::room::buffer;
 
 /// Puts ours in place of tract's, where it is a plain one: `f32`, channels first, over two axes, without
 /// dilation, and no window in padding alone.
@@ -60,11 +61,17 @@ impl Pool {
     }
 
     pub(super) fn run(&self, x: &[f32]) -> Vec<f32> {
-        let len = self.shape.iter().product();
-        let (mut y, mut maxima) = (empty(len), self.maxima());
-        let maps = x.chunks_exact(self.lines.input * self.places.input);
-        maps.for_each(|map| maxima.append(map, &mut y));
-        assert_eq!(y.len(), len, "all maps are there");
+        let mut y = buffer(self.shape.iter().product());
+        let [map, len] =
+            [self.lines.input * self.places.input, self.lines.output * self.places.output];
+        assert_eq!(x.len() * len, y.len() * map, "all maps are there");
+        let done = by_rows(&mut y, len, AT_ONCE.div_ceil(map), |first, y| {
+            let mut maxima = self.maxima();
+            let maps = x[first * map..].chunks_exact(map).zip(y.chunks_exact_mut(len.max(1)));
+            maps.for_each(|(x, y)| maxima.put(x, y));
+            Some(())
+        });
+        done.expect("nobody calls it off");
         y
     }
 
@@ -72,6 +79,9 @@ impl Pool {
         Maxima::new(self.lines, self.places)
     }
 }
+
+/// So many numbers are worth another thread's while.
+const AT_ONCE: usize = 1 << 14;
 
 impl Op for Pool {
     fn name(&self) -> StaticName {

@@ -7,6 +7,7 @@
 
 use super::linear::Patches;
 use crate::maths::Tensor;
+use crate::maths::crew::by_rows;
 use crate::maths::room::buffer;
 
 /// Where everything lies. Of one image there are so many maps, one a channel, and in each as many parts as
@@ -84,20 +85,26 @@ impl Shifts {
         let x = plain.as_slice().expect("standard layout");
         assert_eq!(x.len(), batch * channels * height * width, "the layer's own input");
         let mut laid = buffer(batch * channels * self.map());
-        let maps = laid.chunks_exact_mut(self.map()).zip(x.chunks_exact(height * width));
-        for (laid, map) in maps {
-            for (at, part) in laid.chunks_exact_mut(self.part_len()).enumerate() {
-                let [down, across] = [at / stride[2], at % stride[2]];
-                for (line, to) in part.chunks_exact_mut(self.part[1]).enumerate() {
-                    let source = (line * stride[1] + down).checked_sub(pad[1]);
-                    let Some(source) = source.filter(|source| *source < height) else {
-                        to.fill(0.0);
-                        continue;
-                    };
-                    deal(&map[source * width..][..width], stride[2], across, pad[2], to);
+        let part = |at: usize, to: &mut [f32]| {
+            let (map, at) = (at / (stride[1] * stride[2]), at % (stride[1] * stride[2]));
+            let map = &x[map * height * width..][..height * width];
+            for (line, to) in to.chunks_exact_mut(self.part[1]).enumerate() {
+                let source = (line * stride[1] + at / stride[2]).checked_sub(pad[1]);
+                match source.filter(|source| *source < height) {
+                    Some(source) => {
+                        let line = &map[source * width..][..width];
+                        deal(line, stride[2], at % stride[2], pad[2], to);
+                    }
+                    None => to.fill(0.0),
                 }
             }
-        }
+        };
+        let least = AT_ONCE.div_ceil(self.part_len());
+        let done = by_rows(&mut laid, self.part_len(), least, |first, parts| {
+            parts.chunks_exact_mut(self.part_len()).zip(first..).for_each(|(to, at)| part(at, to));
+            Some(())
+        });
+        done.expect("nobody calls it off");
         laid
     }
 
@@ -136,6 +143,9 @@ fn every_other(from: &[f32], to: &mut [f32]) {
         *y = *x;
     }
 }
+
+/// So many numbers are worth another thread's while.
+const AT_ONCE: usize = 1 << 14;
 
 /// Lines may be so long, in parts of what is wanted of them: gathering patches costs about the rest.
 const MOST_PERCENT: usize = 118;

@@ -1,8 +1,12 @@
 //! Which convolutions are computed in tiles, by Winograd's algorithm, and how their input is laid out.
 
+use std::array::from_fn;
+
 use super::linear::{LinearOp, Lowering, Patches};
 use super::lowered::Input;
 use super::shifts::Shifts;
+use crate::maths::Tensor;
+use crate::maths::crew::Asked;
 use crate::maths::room::{buffer, give_back};
 use crate::maths::winograd::{self, PLACES, Tiles};
 
@@ -10,7 +14,7 @@ use crate::maths::winograd::{self, PLACES, Tiles};
 /// of that size and stride two looks at.
 #[derive(Debug)]
 pub(super) struct Tiling {
-    pub(super) shifts: Shifts,
+    shifts: Shifts,
     tiles: Tiles,
     groups: usize,
     /// Of a group.
@@ -38,10 +42,39 @@ impl Tiling {
             ..patches.clone()
         };
         let shifts = Shifts::of(&of_tiles).filter(|_| down * across >= LEAST_TILES)?;
-        let starts: [usize; PLACES] = shifts.starts(1).try_into().ok()?;
+        let row_by_row: [usize; PLACES] = shifts.starts(1).try_into().ok()?;
+        let starts = from_fn(|at| row_by_row[at % 4 * 4 + at / 4]);
         let tiles = Tiles { starts, map: shifts.map(), count, line: shifts.line() };
         let (groups, images) = (op.groups, patches.batch);
         Some(Self { shifts, tiles, groups, channels, images, output: [output[1], output[2]] })
+    }
+
+    /// What shares are computed of: the input, laid out for tiles, or what is seen of it in each group of
+    /// each image.
+    pub(super) fn lay_out(&self, input: &Tensor) -> Vec<f32> {
+        let laid = self.shifts.lay_out(input);
+        if !self.are_few() {
+            return laid;
+        }
+        let mut seen = buffer(self.groups * self.images * self.group_len());
+        let groups = laid.chunks_exact(self.channels * self.tiles.map);
+        for (x, seen) in groups.zip(seen.chunks_exact_mut(self.group_len())) {
+            winograd::see(x, self.channels, &self.tiles, seen);
+        }
+        give_back(laid);
+        seen
+    }
+
+    fn are_few(&self) -> bool {
+        self.tiles.are_few(self.channels)
+    }
+
+    /// From what is laid out of a group to the next one.
+    fn group_len(&self) -> usize {
+        match self.are_few() {
+            true => PLACES * self.channels * self.tiles.columns(),
+            false => self.channels * self.tiles.map,
+        }
     }
 
     /// (groups, rows, images, height, width), while it is `wanted`; `None` if it was not any more.
@@ -49,7 +82,7 @@ impl Tiling {
         &self,
         kernels: &[f32],
         input: Input<'_>,
-        wanted: &dyn Fn() -> bool,
+        wanted: Asked<'_>,
     ) -> Option<Vec<f32>> {
         let laid = wanted().then(|| input.tiled(self))?;
         let rows = kernels.len() / (self.groups * PLACES * self.channels);
@@ -59,9 +92,12 @@ impl Tiling {
         let parts = kernels.zip(out.chunks_exact_mut(rows * self.images * map)).enumerate();
         for (group, (kernels, out)) in parts {
             let convolve = |image: usize, out: &mut [f32]| {
-                let first = (image * self.groups + group) * self.channels * self.tiles.map;
-                let x = &laid[first..];
-                winograd::convolve(kernels, x, self.channels, &self.tiles, out, self.output, wanted)
+                let x = &laid[(image * self.groups + group) * self.group_len()..];
+                let convolve = match self.are_few() {
+                    true => winograd::convolve_seen,
+                    false => winograd::convolve,
+                };
+                convolve(kernels, x, self.channels, &self.tiles, out, self.output, wanted)
             };
             if self.images == 1 {
                 convolve(0, out)?;
@@ -94,7 +130,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::maths::Tensor;
     use crate::maths::chance::Seed;
     use crate::maths::product::product;
     use crate::model::Weights;

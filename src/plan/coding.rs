@@ -10,7 +10,7 @@ use crate::maths::Tensor;
 use crate::maths::mix::mix;
 use crate::maths::room::give_back;
 use crate::model::Weights;
-use crate::model::onward::Rows;
+use crate::model::onward::Room;
 
 impl CodedLayer {
     /// What the holder of a share must hold. Where weights are coded, each cell is the mixture of cells of
@@ -99,9 +99,7 @@ impl CodedLayer {
         results: &BTreeMap<usize, &[f32]>,
         addend: Option<&Tensor>,
     ) -> Tensor {
-        let mut rows = self.op().room_for_rows();
-        self.decode_rows(decoder, results, addend, &mut rows);
-        self.op().raise(rows)
+        self.op().filled(|room| self.decode_rows(decoder, results, addend, room))
     }
 
     /// The rows of the layer's output, decoded and finished.
@@ -113,7 +111,7 @@ impl CodedLayer {
         decoder: &Decoder,
         results: &BTreeMap<usize, &[f32]>,
         addend: Option<&Tensor>,
-        rows: &mut Rows,
+        room: Room<'_>,
     ) {
         let needed = decoder.recipes.iter().flat_map(Recipe::reads);
         let cells: BTreeMap<Place, Cow<'_, [f32]>> =
@@ -123,11 +121,11 @@ impl CodedLayer {
         let finish = &self.layer.finish;
         match &self.split {
             Split::Output => {
-                self.op().put_rows(&blocks, self.rows_per_cell(), finish, addend, rows)
+                self.op().put_rows(&blocks, self.rows_per_cell(), finish, addend, room)
             }
             Split::Spatial(strips) => {
                 let whole = strips.whole(&blocks);
-                self.op().put_rows(&[&whole], self.op().rows, finish, addend, rows);
+                self.op().put_rows(&[&whole], self.op().rows, finish, addend, room);
             }
         }
         for cell in decoded {

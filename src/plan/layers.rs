@@ -13,7 +13,7 @@ use crate::maths::Tensor;
 use crate::maths::product::FEW;
 use crate::model::Onward;
 use crate::model::linear::LinearOp;
-use crate::model::onward::Rows;
+use crate::model::onward::Room;
 use crate::units::{Bytes, Flops};
 
 /// The layers of a round, in the model's order. Cloning copies pointers.
@@ -146,7 +146,7 @@ impl Layers {
         request: usize,
         addends: &[Tensor],
     ) -> Vec<Tensor> {
-        let decode = |at: usize, rows: &mut Rows| {
+        let decode = |at: usize, room: Room<'_>| {
             let place = request * self.placed.len() + at;
             let own = |(share, result): (usize, &'r [Tensor])| {
                 Some((share, result.get(place)?.as_slice()?))
@@ -154,21 +154,18 @@ impl Layers {
             let results: BTreeMap<usize, &[f32]> = results.clone().filter_map(own).collect();
             let adds = |placed: &&Placed| placed.layer.layer().finish.adds;
             let before = self.placed[..at].iter().filter(adds).count();
-            self.placed[at].layer.decode_rows(decoder, &results, addends.get(before), rows);
+            self.placed[at].layer.decode_rows(decoder, &results, addends.get(before), room);
         };
         match &self.onward {
             Some(onward) => {
-                let mut rows = onward.rows();
-                onward.order.iter().for_each(|at| decode(*at, &mut rows));
-                vec![onward.value(rows)]
+                let rows = |at: usize| self.placed[at].layer.op().output_rows();
+                vec![onward.filled(rows, decode)]
             }
             None => {
-                let decoded = self.iter().enumerate().map(|(at, layer)| {
-                    let mut rows = layer.op().room_for_rows();
-                    decode(at, &mut rows);
-                    layer.op().raise(rows)
-                });
-                decoded.collect()
+                let output = |(at, layer): (usize, &Arc<CodedLayer>)| {
+                    layer.op().filled(|room| decode(at, room))
+                };
+                self.iter().enumerate().map(output).collect()
             }
         }
     }

@@ -6,6 +6,7 @@ use ndarray::IxDyn;
 use smallvec::SmallVec;
 
 use crate::maths::Tensor;
+use crate::maths::crew::Asked;
 use crate::model::linear::LinearOp;
 use crate::model::lowered::Inputs;
 use crate::model::{Segment, Weights};
@@ -55,11 +56,7 @@ impl Share {
     ///
     /// # Errors
     /// If it is not any more, or an operator of a segment fails on this input.
-    pub fn run_while(
-        &self,
-        inputs: &Inputs,
-        wanted: &dyn Fn() -> bool,
-    ) -> Result<Vec<Tensor>, String> {
+    pub fn run_while(&self, inputs: &Inputs, wanted: Asked<'_>) -> Result<Vec<Tensor>, String> {
         match self {
             Self::Segment(segment) => {
                 let run = |request| segment.run(inputs.of(request));
@@ -85,7 +82,7 @@ impl Share {
         inputs: &Inputs,
         input: usize,
         laid: usize,
-        wanted: &dyn Fn() -> bool,
+        wanted: Asked<'_>,
     ) -> Result<Vec<Tensor>, String> {
         let Self::Rows { op, weights } = self else {
             return Err("its weights were never encoded".to_owned());

@@ -11,8 +11,10 @@ use crate::units::{Bytes, Flops};
 #[derive(Default)]
 pub(super) struct Line {
     waiting: BinaryHeap<Reverse<Waiting>>,
-    /// How many of them are heavy.
+    /// How many of them are heavy, …
     heavy: usize,
+    /// … and how many spare.
+    spare: usize,
     came: u64,
 }
 
@@ -105,19 +107,26 @@ impl Line {
         let number = self.came;
         self.came += 1;
         self.heavy += usize::from(weight == Weight::Heavy);
+        self.spare += usize::from(weight == Weight::Spare);
         self.waiting.push(Reverse(Waiting { urgency, number, weight, work }));
     }
 
     /// Takes the first out.
-    pub(super) fn next(&mut self) -> Option<Work> {
+    pub(super) fn next(&mut self) -> Option<(Weight, Work)> {
         let Reverse(Waiting { weight, work, .. }) = self.waiting.pop()?;
         self.heavy -= usize::from(weight == Weight::Heavy);
-        Some(work)
+        self.spare -= usize::from(weight == Weight::Spare);
+        Some((weight, work))
     }
 
     /// The weight of the first.
     pub(super) fn first(&self) -> Option<Weight> {
         self.waiting.peek().map(|Reverse(first)| first.weight)
+    }
+
+    /// Whether all of them may not be needed, or there are none.
+    pub(super) fn is_spare(&self) -> bool {
+        self.spare == self.len()
     }
 
     pub(super) fn has_heavy(&self) -> bool {

@@ -1,24 +1,25 @@
 //! A tile of the product, six rows by two registers, summed in registers: twelve sums are what two units of
-//! four cycles need, and with the line and one number of `a` they fit into sixteen registers.
+//! four cycles need, and with the line and one number of `a` they fit into sixteen registers. Where there are
+//! thirty-two, eight rows: with twelve, where they begin would not fit into the registers for such.
 
 use std::array::from_fn;
 
 use pulp::{NullaryFnOnce, Simd};
 
-use super::Part;
+use super::{CACHE_LINE, Part};
 use crate::maths::fetch::fetch;
 use crate::maths::registers::{from, load, store};
 
 /// If it is FRESH, the panel is yet to be filled with the lines.
-pub(super) struct Tile<'x, S: Simd, const ROWS: usize, const WIDE: usize, const FRESH: bool> {
+pub(super) struct Tile<'x, 'c, S: Simd, const ROWS: usize, const WIDE: usize, const FRESH: bool> {
     pub(super) simd: S,
     pub(super) part: Part<'x>,
-    pub(super) c: &'x mut [f32],
+    pub(super) c: &'x mut [&'c mut [f32]],
     pub(super) panel: &'x mut [[S::f32s; WIDE]],
 }
 
 impl<S: Simd, const ROWS: usize, const WIDE: usize, const FRESH: bool>
-    Tile<'_, S, ROWS, WIDE, FRESH>
+    Tile<'_, '_, S, ROWS, WIDE, FRESH>
 {
     /// A function of its own: among others its loop would not get all the registers.
     #[inline(never)]
@@ -28,19 +29,19 @@ impl<S: Simd, const ROWS: usize, const WIDE: usize, const FRESH: bool>
 }
 
 impl<S: Simd, const ROWS: usize, const WIDE: usize, const FRESH: bool> NullaryFnOnce
-    for Tile<'_, S, ROWS, WIDE, FRESH>
+    for Tile<'_, '_, S, ROWS, WIDE, FRESH>
 {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
         let Self { simd, part, c, panel } = self;
-        let Part { a, x, starts, depth, columns, width, is_first, .. } = part;
+        let Part { a, x, starts, depth, column, width, is_first } = part;
         let a: [&[f32]; ROWS] = from_fn(|row| &a[row * depth..][..panel.len()]);
         let mut sums = [[simd.splat_f32s(0.0); WIDE]; ROWS];
         if !is_first {
-            for (row, sums) in sums.iter_mut().enumerate() {
-                let c = &c[row * columns..][..width];
+            for (c, sums) in c.iter().zip(&mut sums) {
+                let c = &c[column..][..width];
                 for (at, sum) in sums.iter_mut().enumerate() {
                     *sum = load(simd, from(c, at * S::F32_LANES));
                 }
@@ -52,7 +53,9 @@ impl<S: Simd, const ROWS: usize, const WIDE: usize, const FRESH: bool> NullaryFn
                 let line: [S::f32s; WIDE] = from_fn(|at| line[at]);
                 *to = line;
                 // Lines are too short for the memory to guess what the next tile will read.
-                fetch(x, start + 2 * WIDE * S::F32_LANES - 1);
+                for ahead in (0..WIDE * S::F32_LANES).step_by(CACHE_LINE) {
+                    fetch(x, start + WIDE * S::F32_LANES + ahead + CACHE_LINE - 1);
+                }
                 add_products(simd, &mut sums, a, d, line);
             }
         } else {
@@ -60,8 +63,8 @@ impl<S: Simd, const ROWS: usize, const WIDE: usize, const FRESH: bool> NullaryFn
                 add_products(simd, &mut sums, a, d, *line);
             }
         }
-        for (row, sums) in sums.into_iter().enumerate() {
-            let c = &mut c[row * columns..][..width];
+        for (c, sums) in c.iter_mut().zip(sums) {
+            let c = &mut c[column..][..width];
             for (at, sum) in sums.into_iter().enumerate() {
                 let at = width.min(at * S::F32_LANES);
                 store(simd, &mut c[at..], sum);

@@ -1,0 +1,251 @@
+//! Threads that help each other: who has nothing to do takes a part of what another one is at.
+//!
+//! Who is not of a crew does everything by itself, and
+//! nothing here changes a bit of what is computed: parts are rows and columns of outputs. What is at work is
+//! cut only when somebody is idle, for what begins anew finds nothing in its caches.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicIsize, Ordering};
+use std::sync::{Mutex, OnceLock, TryLockError};
+use std::{hint, thread};
+
+/// Whether what is computed is still wanted.
+pub type Asked<'w> = &'w (dyn Fn() -> bool + Sync);
+
+/// Threads that have nothing to do.
+static IDLE: AtomicIsize = AtomicIsize::new(0);
+
+/// Until it is dropped so many more of them.
+struct Idle(isize);
+
+impl Idle {
+    fn more(threads: isize) -> Self {
+        IDLE.fetch_add(threads, Ordering::Relaxed);
+        Self(threads)
+    }
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        IDLE.fetch_sub(self.0, Ordering::Relaxed);
+    }
+}
+
+thread_local! {
+    static IS_OF_CREW: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does the work as one of a crew: a worker of a pool of rayon's in which nothing is to be taken but parts.
+pub fn as_one_of_crew<R>(work: impl FnOnce() -> R) -> R {
+    IS_OF_CREW.set(true);
+    let done = work();
+    IS_OF_CREW.set(false);
+    done
+}
+
+/// Whether somebody could take a part now.
+pub(super) fn is_wanted() -> bool {
+    IS_OF_CREW.get() && IDLE.load(Ordering::Relaxed) > 0
+}
+
+/// Does both, the second on another thread if one has nothing to do meanwhile.
+pub(super) fn both(
+    one: impl FnOnce() -> Option<()> + Send,
+    other: impl FnOnce() -> Option<()> + Send,
+) -> Option<()> {
+    // Who has done the first is idle, and who does the second is not.
+    let one = || (one(), Idle::more(1));
+    let other = || {
+        let _at_work = Idle::more(-1);
+        other()
+    };
+    let ((one, _idle), other) = rayon::join(one, other);
+    one.and(other)
+}
+
+/// Has `work` fill `out`, whose rows are so long: it is given the number of the first and so many rows,
+/// `least` or more. `None` if any part of it gave that.
+pub fn by_rows(
+    out: &mut [f32],
+    len: usize,
+    least: usize,
+    work: impl Fn(usize, &mut [f32]) -> Option<()> + Sync,
+) -> Option<()> {
+    if IS_OF_CREW.get() { parted(0, out, (len, least.max(1)), &work) } else { work(0, out) }
+}
+
+/// As long as nobody wants a part, so many rows after the other.
+fn parted(
+    mut first: usize,
+    mut out: &mut [f32],
+    (len, least): (usize, usize),
+    work: &(impl Fn(usize, &mut [f32]) -> Option<()> + Sync),
+) -> Option<()> {
+    loop {
+        let rows = out.len() / len.max(1);
+        if rows < 2 * least {
+            return work(first, out);
+        }
+        if is_wanted() {
+            let (upper, lower) = out.split_at_mut(rows / 2 * len);
+            return both(
+                || parted(first, upper, (len, least), work),
+                || parted(first + rows / 2, lower, (len, least), work),
+            );
+        }
+        let (next, rest) = out.split_at_mut(least * len);
+        work(first, next)?;
+        (first, out) = (first + least, rest);
+    }
+}
+
+/// Looks so often whether something has come, and takes a part of what others are at meanwhile; says whether
+/// it has.
+pub fn wait_awake(looks: usize, has_come: impl Fn() -> bool) -> bool {
+    let _idle = Idle::more(1);
+    let mut look = 0;
+    while look < looks {
+        look += 1;
+        if help() {
+            look = 0;
+        } else {
+            (0..PAUSES).for_each(|_| hint::spin_loop());
+            thread::yield_now();
+        }
+        if has_come() {
+            return true;
+        }
+    }
+    false
+}
+
+/// Between two looks.
+const PAUSES: usize = 50;
+
+/// Takes a part of what another one is at, if there is any; says whether it did.
+fn help() -> bool {
+    IS_OF_CREW.get() && matches!(rayon::yield_now(), Some(rayon::Yield::Executed))
+}
+
+/// A value made by the first who needs it. Who needs it meanwhile helps: a part that is taken must not need it.
+#[derive(Debug)]
+pub struct Once<T> {
+    value: OnceLock<T>,
+    making: Mutex<()>,
+}
+
+impl<T> Default for Once<T> {
+    fn default() -> Self {
+        Self { value: OnceLock::new(), making: Mutex::new(()) }
+    }
+}
+
+impl<T> Once<T> {
+    /// The value, made if it is not there.
+    pub fn get_or_make(&self, make: impl Fn() -> T) -> &T {
+        loop {
+            if let Some(value) = self.value.get() {
+                return value;
+            }
+            let making = match self.making.try_lock() {
+                Ok(making) => Some(making),
+                // Its maker broke down over it: the next one tries.
+                Err(TryLockError::Poisoned(making)) => Some(making.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
+            };
+            if making.is_some() {
+                return self.value.get_or_init(&make);
+            }
+            wait_awake(1, || false);
+        }
+    }
+
+    /// Takes the value out.
+    pub fn take(&mut self) -> Option<T> {
+        self.value.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::AtomicUsize;
+
+    fn numbered(rows: usize, len: usize, least: usize) -> Vec<f32> {
+        let mut out = vec![f32::NAN; rows * len];
+        let done = by_rows(&mut out, len, least, |first, rows| {
+            assert!(rows.len() >= least * len, "so many at least");
+            rows.chunks_mut(len).zip(first..).for_each(|(row, at)| row.fill(at as f32));
+            Some(())
+        });
+        assert_eq!(done, Some(()));
+        out
+    }
+
+    fn crew() -> rayon::ThreadPool {
+        rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("three threads")
+    }
+
+    #[test]
+    fn rows_are_done_once_each_by_a_crew_as_by_one_alone() {
+        for (rows, len, least) in [(0, 3, 1), (1, 3, 1), (17, 3, 2), (17, 2, 17), (5, 2, 40)] {
+            let least = least.min(rows);
+            let want: Vec<f32> = (0..rows * len).map(|at| (at / len) as f32).collect();
+            assert_eq!(numbered(rows, len, least), want);
+            let by_crew = || crew().install(|| as_one_of_crew(|| numbered(rows, len, least)));
+            assert_eq!(by_crew(), want);
+            let _idle = Idle::more(1);
+            assert_eq!(by_crew(), want);
+        }
+    }
+
+    #[test]
+    fn what_any_part_is_called_off_for_is_not_done() {
+        let work = |first: usize, _: &mut [f32]| (first != 5).then_some(());
+        let done = || as_one_of_crew(|| by_rows(&mut [0.0; 8], 1, 1, work));
+        assert_eq!(crew().install(done), None);
+        let _idle = Idle::more(1);
+        assert_eq!(crew().install(done), None);
+    }
+
+    #[test]
+    fn who_has_nothing_to_do_takes_a_part() {
+        let crew = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("two threads");
+        let is_done = AtomicUsize::new(0);
+        let by = Mutex::new(BTreeSet::new());
+        let leads = || {
+            let has_other = || by.lock().expect("nobody breaks down").len() > 1;
+            while !has_other() {
+                by_rows(&mut [0.0; 2], 1, 1, |_, _| {
+                    by.lock().expect("nobody breaks down").insert(rayon::current_thread_index());
+                    Some(())
+                });
+            }
+            is_done.store(1, Ordering::Release);
+        };
+        let helps = || while !wait_awake(1, || is_done.load(Ordering::Acquire) > 0) {};
+        crew.broadcast(|thread| match thread.index() {
+            0 => as_one_of_crew(leads),
+            _ => as_one_of_crew(helps),
+        });
+        assert_eq!(by.into_inner().expect("nobody broke down").len(), 2);
+    }
+
+    #[test]
+    fn a_value_is_made_once_and_anew_where_its_maker_broke_down() {
+        let once = Once::default();
+        let broken = catch_unwind(AssertUnwindSafe(|| once.get_or_make(|| panic!("broken"))));
+        assert!(broken.is_err());
+        let made = AtomicUsize::new(0);
+        let make = || {
+            made.fetch_add(1, Ordering::Relaxed);
+            7
+        };
+        crew().scope(|scope| {
+            (0..3).for_each(|_| scope.spawn(|_| assert_eq!(*once.get_or_make(make), 7)));
+        });
+        assert_eq!(made.into_inner(), 1);
+    }
+}
