@@ -188,7 +188,7 @@ impl Shared {
         if self.awake(&state) <= self.threads {
             let calls = self.calls.load(Ordering::Relaxed);
             drop(state);
-            let looks = if may_be_for_nothing { LOOKS / 10 } else { LOOKS };
+            let looks = if may_be_for_nothing { FEW_LOOKS } else { LOOKS };
             let is_called = wait_awake(looks, || self.calls.load(Ordering::Relaxed) != calls);
             state = self.state();
             if is_called || may_be_for_nothing || self.has_work(&state) || state.is_over {
@@ -228,8 +228,9 @@ impl Shared {
 /// A thread that has nothing to do looks so often whether that has changed.
 const LOOKS: usize = 1000;
 
-/// So long, about as a tenth of the looks take, it waits before it begins what may not be needed.
-const PATIENCE: Duration = Duration::from_micros(100);
+/// So often, or so long, it waits before it begins what may not be needed.
+const FEW_LOOKS: usize = 20;
+const PATIENCE: Duration = Duration::from_micros(50);
 const FOREVER: Duration = Duration::from_secs(3600);
 
 #[cfg(test)]

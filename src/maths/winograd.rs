@@ -311,7 +311,7 @@ fn weave(sums: &[f32], columns: usize, tiles: &Tiles, out: &mut [f32], width: us
 }
 
 /// So many numbers are seen at a time: they stay in the caches while they are multiplied.
-const AT_ONCE: usize = 1 << 19;
+const AT_ONCE: usize = 1 << 18;
 
 /// So many are seen once for all: of more, reading what was seen takes as long as to see it anew.
 const FEW: usize = 1 << 20;
