@@ -1,8 +1,8 @@
 //! Threads that help each other: who has nothing to do takes a part of what another one is at.
 //!
-//! Who is not of a crew does everything by itself, and
-//! nothing here changes a bit of what is computed: parts are rows and columns of outputs. What is at work is
-//! cut only when somebody is idle, for what begins anew finds nothing in its caches.
+//! Who is not of a crew does everything by itself, and nothing here changes a bit of what is computed: parts
+//! are rows and columns of outputs. What is at work is cut only when somebody is idle, for what begins anew
+//! finds nothing in its caches.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicIsize, Ordering};

@@ -7,13 +7,18 @@
 //!
 //! Places of a tile are counted down its columns.
 
+mod give;
+mod see;
+
 use std::array::from_fn;
 
-use pulp::{Arch, Simd, WithSimd};
+use give::Give;
+use pulp::Arch;
+use see::See;
 
 use super::crew::{Asked, by_rows};
 use super::lines::product_of_lines;
-use super::project::{Wide, run_widely};
+use super::project::run_widely;
 use super::room::{buffer, give_back, with_room};
 
 /// Places in a tile.
@@ -184,130 +189,6 @@ fn put(
     });
     give_back(products);
     done
-}
-
-/// `Bᵀ d B` of the tiles in so many columns, for the places in one column of theirs:
-/// (4, channels, columns).
-struct See<'x> {
-    x: &'x [f32],
-    channels: usize,
-    tiles: &'x Tiles,
-    /// Of a tile.
-    column: usize,
-    seen: &'x mut [f32],
-}
-
-impl WithSimd for See<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { x, channels, tiles, column, seen } = self;
-        let columns = tiles.columns();
-        // What is seen across a tile is a sum or a difference of two of its columns.
-        let [plus, other] = [[0, 2], [1, 2], [2, 1], [1, 3]][column];
-        for channel in 0..channels {
-            let line = |at: usize| &x[channel * tiles.map + tiles.starts[at]..][..columns];
-            let rows = [0, 1, 2, 3].map(|i| [line(4 * plus + i), line(4 * other + i)]);
-            let to = [0, 1, 2, 3].map(|i| (i * channels + channel) * columns);
-            let to = seen.get_disjoint_mut(to.map(|at| at..at + columns));
-            let to = to.expect("they lie apart");
-            match column {
-                1 => across(simd, rows, |x, y| simd.add_f32s(x, y), to),
-                _ => across(simd, rows, |x, y| simd.sub_f32s(x, y), to),
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn across<S: Simd>(
-    simd: S,
-    rows: [[&[f32]; 2]; 4],
-    both: impl Fn(S::f32s, S::f32s) -> S::f32s,
-    to: [&mut [f32]; 4],
-) {
-    let [p, q, r, s] = to;
-    let (p, p_end) = S::as_mut_simd_f32s(p);
-    let (q, q_end) = S::as_mut_simd_f32s(q);
-    let (r, r_end) = S::as_mut_simd_f32s(r);
-    let (s, s_end) = S::as_mut_simd_f32s(s);
-    let lines =
-        rows.map(|[x, y]| [&S::as_simd_f32s(x).0[..p.len()], &S::as_simd_f32s(y).0[..p.len()]]);
-    let [a, b, c, d] = lines;
-    for (at, (((p, q), r), s)) in p.iter_mut().zip(q).zip(r).zip(s).enumerate() {
-        let (w, x) = (both(a[0][at], a[1][at]), both(b[0][at], b[1][at]));
-        let (y, z) = (both(c[0][at], c[1][at]), both(d[0][at], d[1][at]));
-        *p = simd.sub_f32s(w, y);
-        *q = simd.add_f32s(x, y);
-        *r = simd.sub_f32s(y, x);
-        *s = simd.sub_f32s(x, z);
-    }
-    if !p_end.is_empty() {
-        let ends = rows.map(|[x, y]| [S::as_simd_f32s(x).1, S::as_simd_f32s(y).1]);
-        let end = |i: usize| {
-            let [x, y]: [&[f32]; 2] = ends[i];
-            both(simd.partial_load_f32s(x), simd.partial_load_f32s(y))
-        };
-        let (w, x, y, z) = (end(0), end(1), end(2), end(3));
-        simd.partial_store_f32s(p_end, simd.sub_f32s(w, y));
-        simd.partial_store_f32s(q_end, simd.add_f32s(x, y));
-        simd.partial_store_f32s(r_end, simd.sub_f32s(y, x));
-        simd.partial_store_f32s(s_end, simd.sub_f32s(x, z));
-    }
-}
-
-/// `Aᵀ m A`: what the tiles give at each of their four output positions, put in its places.
-struct Give<'x> {
-    products: [&'x [f32]; PLACES],
-    sums: &'x mut [f32],
-    tiles: &'x Tiles,
-    out: &'x mut [f32],
-    width: usize,
-}
-
-impl Wide for Give<'_> {
-    #[inline(always)]
-    fn run(self) {
-        let columns = self.products[0].len();
-        gather(self.products, self.sums);
-        weave(self.sums, columns, self.tiles, self.out, self.width);
-    }
-}
-
-#[inline(always)]
-fn gather(m: [&[f32]; PLACES], sums: &mut [f32]) {
-    let columns = m[0].len();
-    let (top, bottom) = sums[..4 * columns].split_at_mut(2 * columns);
-    let ((a, b), (c, d)) = (top.split_at_mut(columns), bottom.split_at_mut(columns));
-    for at in 0..columns {
-        let row = |i: usize| {
-            let [p, q, r, s] = [m[i][at], m[4 + i][at], m[8 + i][at], m[12 + i][at]];
-            [p + q + r, q - r - s]
-        };
-        let [w, x, y, z] = [row(0), row(1), row(2), row(3)];
-        a[at] = w[0] + x[0] + y[0];
-        b[at] = w[1] + x[1] + y[1];
-        c[at] = x[0] - y[0] - z[0];
-        d[at] = x[1] - y[1] - z[1];
-    }
-}
-
-/// Puts what tiles gave in its places: lines of a map, of which the last, and the last place in each, may
-/// not be wanted.
-#[inline(always)]
-fn weave(sums: &[f32], columns: usize, tiles: &Tiles, out: &mut [f32], width: usize) {
-    for (line, to) in out.chunks_exact_mut(width).enumerate() {
-        let from = &sums[line % 2 * 2 * columns + line / 2 * tiles.line..];
-        let (left, right) = (&from[..tiles.count[1]], &from[columns..][..tiles.count[1]]);
-        let (pairs, rest) = to.as_chunks_mut::<2>();
-        for ((to, left), right) in pairs.iter_mut().zip(left).zip(right) {
-            *to = [*left, *right];
-        }
-        if let ([to], Some(last)) = (rest, left.last()) {
-            *to = *last;
-        }
-    }
 }
 
 /// So many numbers are seen at a time: they stay in the caches while they are multiplied.

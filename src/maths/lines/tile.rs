@@ -6,7 +6,8 @@ use std::array::from_fn;
 
 use pulp::{NullaryFnOnce, Simd};
 
-use super::{CACHE_LINE, Part};
+use super::CACHE_LINE;
+use super::part::Part;
 use crate::maths::fetch::fetch;
 use crate::maths::registers::{from, load, store};
 
