@@ -24,6 +24,6 @@ pub type Tensor = ndarray::ArcArray<f32, ndarray::IxDyn>;
 
 /// Numbers in [-1, 1), the same for the same salt.
 #[cfg(test)]
-fn numbers(len: usize, salt: usize) -> Vec<f32> {
+pub(crate) fn numbers(len: usize, salt: usize) -> Vec<f32> {
     (0..len).map(|i| ((i * 7919 + salt * 104_729) % 2003) as f32 / 1001.5 - 1.0).collect()
 }

@@ -166,6 +166,14 @@ impl<T> Once<T> {
     }
 }
 
+/// Does the work as one of a crew in which somebody always has nothing to do.
+#[cfg(test)]
+pub(crate) fn among_idle<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    let crew = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("three threads");
+    let _idle = Idle::more(1);
+    crew.install(|| as_one_of_crew(work))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,18 +204,16 @@ mod tests {
             assert_eq!(numbered(rows, len, least), want);
             let by_crew = || crew().install(|| as_one_of_crew(|| numbered(rows, len, least)));
             assert_eq!(by_crew(), want);
-            let _idle = Idle::more(1);
-            assert_eq!(by_crew(), want);
+            assert_eq!(among_idle(|| numbered(rows, len, least)), want);
         }
     }
 
     #[test]
     fn what_any_part_is_called_off_for_is_not_done() {
         let work = |first: usize, _: &mut [f32]| (first != 5).then_some(());
-        let done = || as_one_of_crew(|| by_rows(&mut [0.0; 8], 1, 1, work));
-        assert_eq!(crew().install(done), None);
-        let _idle = Idle::more(1);
-        assert_eq!(crew().install(done), None);
+        let done = || by_rows(&mut [0.0; 8], 1, 1, work);
+        assert_eq!(crew().install(|| as_one_of_crew(done)), None);
+        assert_eq!(among_idle(done), None);
     }
 
     #[test]

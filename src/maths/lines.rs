@@ -206,6 +206,7 @@ const AT_ONCE: usize = 500_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::maths::crew::among_idle;
     use crate::maths::numbers;
     use proptest::prelude::*;
 
@@ -270,6 +271,16 @@ mod tests {
             let rows = whole.chunks(columns).skip(rows - some_rows);
             let want: Vec<f32> = rows.flat_map(|row| &row[left..][..some_columns]).copied().collect();
             prop_assert_eq!(some, want);
+        }
+
+        #[test]
+        fn parts_that_others_take_change_no_bit(
+            rows in 20usize..120, depth in 150usize..700, columns in 60usize..530,
+            salt in 0usize..9,
+        ) {
+            let (a, (x, starts)) = (numbers(rows * depth, 1), lines(depth, columns, salt));
+            let alone = product(&a, &x, &starts, [rows, columns]);
+            prop_assert_eq!(among_idle(|| product(&a, &x, &starts, [rows, columns])), alone);
         }
 
         #[test]

@@ -228,6 +228,7 @@ const FEW_ROWS: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::maths::crew::among_idle;
     use crate::maths::numbers;
     use proptest::prelude::*;
 
@@ -242,6 +243,15 @@ mod tests {
         let mut c = [0.0; 2];
         assert_eq!(skinny(&[1.0; 6], &[1.0; 3], &mut c, 1, &|| false), None);
         assert_eq!(c, [0.0; 2]);
+    }
+
+    #[test]
+    fn parts_that_others_take_change_no_bit() {
+        for (rows, depth, columns) in [(200, 20_000, 1), (141, 33_003, 1), (300, 9_001, 2)] {
+            let (a, b) = (numbers(rows * depth, 1), numbers(depth * columns, 2));
+            let alone = product(&a, &b, rows, columns);
+            assert_eq!(among_idle(|| product(&a, &b, rows, columns)), alone);
+        }
     }
 
     proptest! {

@@ -131,9 +131,11 @@ mod tests {
 
     use super::*;
     use crate::maths::chance::Seed;
+    use crate::maths::crew::among_idle;
+    use crate::maths::numbers;
     use crate::maths::product::product;
     use crate::model::Weights;
-    use crate::model::linear::Raising;
+    use crate::model::linear::{Finish, Raising};
     use crate::model::lowered::Inputs;
     use crate::model::probe::Probe;
     use crate::model::witness::Witness;
@@ -199,6 +201,21 @@ mod tests {
         let x = Tensor::from_elem(IxDyn(&op.input), 1.0);
         let weights = weights(&op, 1e-40);
         assert_eq!(op.apply(&weights, &x), by_patches(&op, &weights, &x));
+    }
+
+    #[test]
+    fn parts_that_others_take_change_no_bit() {
+        for (images, groups, size) in [(1, 1, [56, 57]), (2, 2, [30, 31]), (1, 1, [150, 150])] {
+            let op = conv(images, groups, 32, 24, size);
+            let (w, x) = (weights(&op, 0.01), numbers(op.input.iter().product(), 3));
+            let x = Tensor::from_shape_vec(IxDyn(&op.input), x).expect("the layer's input");
+            let finish = Finish { rectify: true, ..Finish::default() };
+            let output = || {
+                let result = op.apply(&w, &x);
+                (op.assemble(&[&result], op.rows, &finish, None), result)
+            };
+            assert_eq!(among_idle(output), output());
+        }
     }
 
     proptest! {
