@@ -135,8 +135,8 @@ impl Shared {
     }
 
     /// Whether there is something for one more thread. The driver needs a place too, if only for its events,
-    /// unless it sleeps. What is light and first is left to it: it comes to that as soon as
-    /// all jobs of a step are in line.
+    /// unless it sleeps. What is light and first is left to it: it comes to that as soon as all jobs of a step
+    /// are in line.
     fn has_work(&self, state: &State) -> bool {
         let comes = !state.driver_helps && !state.is_laden();
         let places = self.threads.saturating_sub(usize::from(comes)).max(1);
@@ -196,11 +196,9 @@ impl Shared {
             }
         }
         state.asleep += 1;
-        let (mut state, wait) = match may_be_for_nothing {
-            true => self.called.wait_timeout(state, PATIENCE),
-            false => self.called.wait_timeout(state, FOREVER),
-        }
-        .unwrap_or_else(PoisonError::into_inner);
+        let most = if may_be_for_nothing { PATIENCE } else { FOREVER };
+        let waited = self.called.wait_timeout(state, most);
+        let (mut state, wait) = waited.unwrap_or_else(PoisonError::into_inner);
         state.asleep -= 1;
         (state, wait.timed_out())
     }

@@ -12,6 +12,9 @@ use std::{hint, thread};
 /// Whether what is computed is still wanted.
 pub type Asked<'w> = &'w (dyn Fn() -> bool + Sync);
 
+/// So many numbers to read and to write are worth another thread's while.
+pub const PART: usize = 1 << 14;
+
 /// Threads that have nothing to do.
 static IDLE: AtomicIsize = AtomicIsize::new(0);
 

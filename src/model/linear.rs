@@ -245,7 +245,7 @@ impl LinearOp {
         let added = addend.map_or(0, <[f32]>::len);
         let to_add = if finish.adds { self.output_rows() * self.columns } else { 0 };
         assert_eq!(added, to_add, "what is added is there");
-        to.fill(|at, to| {
+        to.fill(self.columns, |at, to| {
             let (group, row) = (at / self.rows, at % self.rows);
             let start = (group * q + row % q) * self.columns;
             let result = &blocks[row / q][start..start + self.columns];

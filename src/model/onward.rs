@@ -7,7 +7,7 @@ use super::Network;
 use super::cut::{Piece, PieceKind, Pieces};
 use super::pool::Pool;
 use crate::maths::Tensor;
-use crate::maths::crew::by_rows;
+use crate::maths::crew::{PART, by_rows};
 use crate::maths::maxima::Maxima;
 use crate::maths::room::{buffer, empty, give_back, give_back_tensor};
 use crate::units::Flops;
@@ -85,10 +85,15 @@ impl<'r> Room<'r> {
         Self { rows, len, maxima: None }
     }
 
-    /// Has `put` fill in each row.
-    pub(super) fn fill(self, put: impl Fn(usize, Row<'_>) + Sync) {
+    /// Has `put` fill in each row, of so many numbers.
+    ///
+    /// # Panics
+    /// If there is no room for such.
+    pub(super) fn fill(self, row_len: usize, put: impl Fn(usize, Row<'_>) + Sync) {
         let Self { rows, len, maxima } = self;
-        let done = by_rows(rows, len, AT_ONCE.div_ceil(len.max(1)), |first, rows| {
+        // Less would leave what was there before; where maxima are looked for, that is asked a map.
+        assert!(maxima.is_some() || len == row_len, "room for rows of {len}, not {row_len}");
+        let done = by_rows(rows, len, PART.div_ceil(len.max(1)), |first, rows| {
             let mut maxima = maxima.map(|maxima| (maxima.clone(), Vec::new()));
             for (to, row) in rows.chunks_exact_mut(len.max(1)).zip(first..) {
                 put(row, Row { to, maxima: maxima.as_mut() });
@@ -119,9 +124,6 @@ impl Row<'_> {
         }
     }
 }
-
-/// So many numbers are worth another thread's while.
-const AT_ONCE: usize = 1 << 14;
 
 impl Pieces {
     /// Joins a local piece that does nothing else to the layers whose outputs it is given, if nobody else

@@ -6,7 +6,7 @@ use tract_onnx::tract_core::ops::nn::DataFormat;
 use tract_onnx::tract_hir::internal::*;
 
 use crate::maths;
-use crate::maths::crew::by_rows;
+use crate::maths::crew::{PART, by_rows};
 use crate::maths::maxima::{Maxima, Window};
 use crate::maths::room::buffer;
 
@@ -65,7 +65,7 @@ impl Pool {
         let [map, len] =
             [self.lines.input * self.places.input, self.lines.output * self.places.output];
         assert_eq!(x.len() * len, y.len() * map, "all maps are there");
-        let done = by_rows(&mut y, len, AT_ONCE.div_ceil(map), |first, y| {
+        let done = by_rows(&mut y, len, PART.div_ceil(map), |first, y| {
             let mut maxima = self.maxima();
             let maps = x[first * map..].chunks_exact(map).zip(y.chunks_exact_mut(len.max(1)));
             maps.for_each(|(x, y)| maxima.put(x, y));
@@ -79,9 +79,6 @@ impl Pool {
         Maxima::new(self.lines, self.places)
     }
 }
-
-/// So many numbers are worth another thread's while.
-const AT_ONCE: usize = 1 << 14;
 
 impl Op for Pool {
     fn name(&self) -> StaticName {

@@ -7,7 +7,7 @@
 
 use super::linear::Patches;
 use crate::maths::Tensor;
-use crate::maths::crew::by_rows;
+use crate::maths::crew::{PART, by_rows};
 use crate::maths::room::buffer;
 
 /// Where everything lies. Of one image there are so many maps, one a channel, and in each as many parts as
@@ -99,7 +99,7 @@ impl Shifts {
                 }
             }
         };
-        let least = AT_ONCE.div_ceil(self.part_len());
+        let least = PART.div_ceil(self.part_len());
         let done = by_rows(&mut laid, self.part_len(), least, |first, parts| {
             parts.chunks_exact_mut(self.part_len()).zip(first..).for_each(|(to, at)| part(at, to));
             Some(())
@@ -143,9 +143,6 @@ fn every_other(from: &[f32], to: &mut [f32]) {
         *y = *x;
     }
 }
-
-/// So many numbers are worth another thread's while.
-const AT_ONCE: usize = 1 << 14;
 
 /// Lines may be so long, in parts of what is wanted of them: gathering patches costs about the rest.
 const MOST_PERCENT: usize = 118;
