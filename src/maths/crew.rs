@@ -102,6 +102,46 @@ fn parted(
     }
 }
 
+/// Has `work` fill several buffers side by side, whose rows are so long: it is given the number of the first
+/// and so many rows of each, `least` or more.
+pub fn side_by_side(
+    outs: Vec<&mut [f32]>,
+    len: usize,
+    least: usize,
+    work: impl Fn(usize, &mut [&mut [f32]]) + Sync,
+) {
+    columns(0, outs, (len, least.max(1)), &work);
+}
+
+/// Like [`parted`].
+fn columns(
+    mut first: usize,
+    mut outs: Vec<&mut [f32]>,
+    (len, least): (usize, usize),
+    work: &(impl Fn(usize, &mut [&mut [f32]]) + Sync),
+) {
+    loop {
+        let rows = outs.first().map_or(0, |out| out.len() / len.max(1));
+        if !IS_OF_CREW.get() || rows < 2 * least {
+            return work(first, &mut outs);
+        }
+        let is_wanted = is_wanted();
+        let taken = if is_wanted { rows / 2 } else { least };
+        let split = outs.iter_mut().map(|out| out.split_off_mut(..taken * len).expect("so many"));
+        let mut upper: Vec<&mut [f32]> = split.collect();
+        if is_wanted {
+            let part = |first, outs| {
+                columns(first, outs, (len, least), work);
+                Some(())
+            };
+            both(|| part(first, upper), || part(first + taken, outs)).expect("it is done");
+            return;
+        }
+        work(first, &mut upper);
+        first += taken;
+    }
+}
+
 /// Looks so often whether something has come, and takes a part of what others are at meanwhile; says whether
 /// it has.
 pub fn wait_awake(looks: usize, has_come: impl Fn() -> bool) -> bool {
@@ -208,6 +248,29 @@ mod tests {
             let by_crew = || crew().install(|| as_one_of_crew(|| numbered(rows, len, least)));
             assert_eq!(by_crew(), want);
             assert_eq!(among_idle(|| numbered(rows, len, least)), want);
+        }
+    }
+
+    #[test]
+    fn parts_of_buffers_side_by_side_are_done_once_each() {
+        for (rows, len, least) in [(0, 3, 1), (1, 3, 1), (17, 3, 2), (17, 2, 17), (5, 2, 40)] {
+            let numbered = || {
+                let mut outs = vec![vec![f32::NAN; rows * len]; 3];
+                let slices = outs.iter_mut().map(|out| &mut out[..]).collect();
+                side_by_side(slices, len, least, |first, outs| {
+                    for (number, out) in outs.iter_mut().enumerate() {
+                        let rows = out.chunks_mut(len).zip(first..);
+                        rows.for_each(|(row, at)| row.fill((100 * number + at) as f32));
+                    }
+                });
+                outs
+            };
+            let row = |number: usize, at: usize| (100 * number + at / len) as f32;
+            let want = |number: usize| (0..rows * len).map(|at| row(number, at)).collect();
+            let want: Vec<Vec<f32>> = (0..3).map(want).collect();
+            assert_eq!(numbered(), want);
+            assert_eq!(crew().install(|| as_one_of_crew(numbered)), want);
+            assert_eq!(among_idle(numbered), want);
         }
     }
 

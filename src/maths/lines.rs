@@ -14,6 +14,7 @@ use part::Part;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::crew::{Asked, both, is_wanted};
+use super::room::{CACHE_LINE, lead};
 
 /// Row-major `c = a · b`, of so many rows and columns, while it is `wanted`: that is asked about every
 /// tenth of a millisecond. None if it was not any more; `c` then means nothing. Row d of `b` is the
@@ -90,7 +91,7 @@ impl Lines<'_> {
         while c[0].len() >= 2 * part {
             let is_wanted = is_wanted();
             let columns = if is_wanted { c[0].len() / 2 / NARROW * NARROW } else { part };
-            let columns = columns + lead(self.x, self.starts, c[0].len());
+            let columns = columns + lead_of(self.x, self.starts, c[0].len());
             let left = c.iter_mut().map(|row| row.split_off_mut(..columns).expect("so many"));
             let mut left: Vec<&mut [f32]> = left.collect();
             let right = Self { x: &self.x[columns..], ..self };
@@ -107,8 +108,8 @@ impl Lines<'_> {
         let mut kept = PANEL.take();
         // Room for one that begins on a cache line, of the widest registers there are.
         kept.resize(MOST * DEEP * CACHE_LINE + CACHE_LINE, 0.0);
-        let lead = (kept.as_ptr().addr() / size_of::<f32>()).wrapping_neg() % CACHE_LINE;
-        let panel = &mut kept[lead..];
+        let panel = lead(&kept);
+        let panel = &mut kept[panel..];
         let done = Arch::new().dispatch(AtOnce { lines: self, c, panel });
         PANEL.set(kept);
         done
@@ -134,7 +135,7 @@ impl WithSimd for AtOnce<'_, '_> {
         let Self { lines: Lines { a, x, starts, wanted }, c, panel } = self;
         let (depth, columns) = (starts.len(), c[0].len());
         let (room, _) = S::as_mut_simd_f32s(panel);
-        let lead = lead(x, starts, columns).min(2 * S::F32_LANES);
+        let lead = lead_of(x, starts, columns).min(2 * S::F32_LANES);
         let mut work = AT_ONCE;
         for (a, c) in a.chunks(TALL * depth).zip(c.chunks_mut(TALL)) {
             let rows = c.len();
@@ -170,15 +171,11 @@ impl WithSimd for AtOnce<'_, '_> {
 
 /// So many columns to do first, lest every register of the rest straddles two cache lines: possible if
 /// all lines stand alike, as those of a matrix do.
-fn lead(x: &[f32], starts: &[usize], columns: usize) -> usize {
+fn lead_of(x: &[f32], starts: &[usize], columns: usize) -> usize {
     let alike = starts.iter().all(|start| start % CACHE_LINE == starts[0] % CACHE_LINE);
-    let at = x.as_ptr().addr() / size_of::<f32>() + starts[0];
     // It costs a tile that is not full.
-    if alike && columns > 16 * CACHE_LINE { at.wrapping_neg() % CACHE_LINE } else { 0 }
+    if alike && columns > 16 * CACHE_LINE { lead(&x[starts[0]..]) } else { 0 }
 }
-
-/// Of numbers.
-const CACHE_LINE: usize = 16;
 
 /// Registers of a row. Three only end an odd number of them: one alone would have too few sums.
 const MOST: usize = 3;

@@ -3,6 +3,8 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::mem;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Tensor;
@@ -22,6 +24,14 @@ pub fn with_room<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
     let result = work(&mut room[..len]);
     KEPT.set(room);
     result
+}
+
+/// Like [`with_room`], room that begins where a cache line does.
+pub fn with_line<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
+    with_room(len + CACHE_LINE, |room| {
+        let lead = lead(room);
+        work(&mut room[lead..lead + len])
+    })
 }
 
 /// An empty buffer for so many numbers, one that was given back if there is any.
@@ -59,6 +69,58 @@ pub fn give_back_tensor(tensor: Tensor) {
         && let Ok(owned) = tensor.try_into_owned_nocopy()
     {
         give_back(owned.into_raw_vec_and_offset().0);
+    }
+}
+
+/// A buffer that begins where a cache line does, and is given back when it is dropped.
+#[derive(Debug)]
+pub struct Lined {
+    buffer: Vec<f32>,
+    lead: usize,
+}
+
+/// Of numbers.
+pub const CACHE_LINE: usize = 16;
+
+/// So many numbers of these lie before the first cache line that is all theirs.
+pub fn lead(numbers: &[f32]) -> usize {
+    (numbers.as_ptr().addr() / size_of::<f32>()).wrapping_neg() % CACHE_LINE
+}
+
+impl Lined {
+    /// For so many numbers. What they are is left from before.
+    pub fn new(len: usize) -> Self {
+        let mut buffer = buffer(len + CACHE_LINE);
+        let lead = lead(&buffer);
+        buffer.truncate(lead + len);
+        Self { buffer, lead }
+    }
+}
+
+impl From<Vec<f32>> for Lined {
+    /// These, wherever they begin.
+    fn from(buffer: Vec<f32>) -> Self {
+        Self { buffer, lead: 0 }
+    }
+}
+
+impl Deref for Lined {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.buffer[self.lead..]
+    }
+}
+
+impl DerefMut for Lined {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.buffer[self.lead..]
+    }
+}
+
+impl Drop for Lined {
+    fn drop(&mut self) {
+        give_back(mem::take(&mut self.buffer));
     }
 }
 
@@ -129,6 +191,14 @@ mod tests {
         assert!(spare.take(MOST / 2).is_some());
         spare.put(Vec::with_capacity(MOST + 1));
         assert_eq!((spare.capacity, spare.take(MOST).is_some()), (0, false));
+    }
+
+    #[test]
+    fn a_lined_buffer_begins_on_a_cache_line() {
+        for len in [0, 1, 1000, LEAST, LEAST + 5] {
+            let lined = Lined::new(len);
+            assert_eq!((lined.len(), lead(&lined)), (len, 0));
+        }
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl LinearOp {
     ) -> Option<Vec<f32>> {
         let rows = weights.len() / (self.groups * self.depth).max(1);
         if let Some(tiling) = Tiling::of(self, rows)
-            && let Some(kernels) = weights.transformed(self.groups)
+            && let Some(kernels) = weights.transformed(self.groups, tiling.size())
         {
             let out = tiling.convolve(kernels, input, wanted)?;
             // Sums of places may overflow where products with their weights do not.
@@ -252,8 +252,8 @@ impl LinearOp {
             let bias = finish.bias.as_ref().map_or(0.0, |bias| bias[at]);
             let biased = result.iter().map(|y| y + bias);
             match addend.map(|addend| &addend[at * self.columns..]) {
-                None if finish.rectify => to.put(biased.map(rectified)),
-                None => to.put(biased),
+                None if finish.rectify => to.put_finished(result, |y| rectified(y + bias)),
+                None => to.put_finished(result, |y| y + bias),
                 Some(x) if finish.rectify => {
                     to.put(biased.zip(x).map(|(y, x)| rectified(y + x)));
                 }

@@ -13,7 +13,7 @@ use super::tiling::Tiling;
 use crate::maths::Tensor;
 use crate::maths::crew::{Asked, Once};
 use crate::maths::lines::product_of_lines;
-use crate::maths::room::{give_back, give_back_tensor, with_room};
+use crate::maths::room::{Lined, give_back, give_back_tensor, with_room};
 
 /// The inputs of a stage, or of one share of it, for one request after the other. Cloning copies a pointer.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ struct Shared {
 struct Laid {
     lowered: Once<Lowered>,
     /// For tiles.
-    tiled: Once<Vec<f32>>,
+    tiled: Once<Lined>,
 }
 
 /// What a layer is applied to.
@@ -52,9 +52,9 @@ impl From<Vec<Tensor>> for Inputs {
 /// Whoever comes to its end last gives its buffers back.
 impl Drop for Shared {
     fn drop(&mut self) {
-        for Laid { lowered, tiled } in &mut self.laid {
+        for Laid { lowered, .. } in &mut self.laid {
             let lowered = lowered.take().and_then(|lowered| lowered.laid);
-            lowered.into_iter().chain(tiled.take()).for_each(give_back);
+            lowered.into_iter().for_each(give_back);
         }
         self.tensors.drain(..).for_each(give_back_tensor);
     }

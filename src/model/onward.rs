@@ -112,6 +112,19 @@ pub(super) struct Row<'r> {
 }
 
 impl Row<'_> {
+    /// Puts a row of which each number is finished alike. A larger number must not become a smaller one: where
+    /// maxima are looked for, these alone are finished.
+    #[inline(always)]
+    pub(super) fn put_finished(self, row: &[f32], finish: impl Fn(f32) -> f32) {
+        match self.maxima {
+            None => self.to.iter_mut().zip(row).for_each(|(to, y)| *to = finish(*y)),
+            Some((maxima, _)) => {
+                maxima.put(row, self.to);
+                self.to.iter_mut().for_each(|y| *y = finish(*y));
+            }
+        }
+    }
+
     #[inline(always)]
     pub(super) fn put(self, row: impl Iterator<Item = f32>) {
         match self.maxima {

@@ -1,17 +1,15 @@
 //! Which convolutions are computed in tiles, by Winograd's algorithm, and how their input is laid out.
 
-use std::array::from_fn;
-
 use super::linear::{LinearOp, Lowering, Patches};
 use super::lowered::Input;
 use super::shifts::Shifts;
 use crate::maths::Tensor;
 use crate::maths::crew::Asked;
-use crate::maths::room::{buffer, give_back};
-use crate::maths::winograd::{self, PLACES, Tiles};
+use crate::maths::room::{Lined, buffer, give_back};
+use crate::maths::winograd::{self, Size, Tiles};
 
-/// A convolution of 3 × 3 kernels at every place of its map. A tile, of four by four places, is what a kernel
-/// of that size and stride two looks at.
+/// A convolution of 3 × 3 kernels at every place of its map. A tile is what a kernel of its size looks at, with
+/// as many places from one to the next as it gives outputs.
 #[derive(Debug)]
 pub(super) struct Tiling {
     shifts: Shifts,
@@ -33,35 +31,31 @@ impl Tiling {
         if *kernel != [1, 3, 3] || !is_dense || channels < LEAST_CHANNELS || rows < LEAST_ROWS {
             return None;
         }
-        let count = [1, 2].map(|axis| output[axis].div_ceil(2));
-        let [down, across] = count;
-        let of_tiles = Patches {
-            kernel: [1, 4, 4],
-            stride: [1, 2, 2],
-            output: [1, down, across],
-            ..patches.clone()
-        };
-        let shifts = Shifts::of(&of_tiles).filter(|_| down * across >= LEAST_TILES)?;
-        let row_by_row: [usize; PLACES] = shifts.starts(1).try_into().ok()?;
-        let starts = from_fn(|at| row_by_row[at % 4 * 4 + at / 4]);
-        let tiles = Tiles { starts, map: shifts.map(), count, line: shifts.line() };
+        let (shifts, tiles) = [Size::Two, Size::Four]
+            .into_iter()
+            .filter_map(|size| tiles(patches, size))
+            .min_by_key(|(_, tiles)| tiles.cost())?;
         let (groups, images) = (op.groups, patches.batch);
         Some(Self { shifts, tiles, groups, channels, images, output: [output[1], output[2]] })
     }
 
+    /// The form of kernels it multiplies with.
+    pub(super) fn size(&self) -> Size {
+        self.tiles.size
+    }
+
     /// What shares are computed of: the input, laid out for tiles, or what is seen of it in each group of
     /// each image.
-    pub(super) fn lay_out(&self, input: &Tensor) -> Vec<f32> {
-        let laid = self.shifts.lay_out(input);
+    pub(super) fn lay_out(&self, input: &Tensor) -> Lined {
+        let laid = Lined::from(self.shifts.lay_out(input));
         if !self.are_few() {
             return laid;
         }
-        let mut seen = buffer(self.groups * self.images * self.group_len());
+        let mut seen = Lined::new(self.groups * self.images * self.group_len());
         let groups = laid.chunks_exact(self.channels * self.tiles.map);
         for (x, seen) in groups.zip(seen.chunks_exact_mut(self.group_len())) {
             winograd::see(x, self.channels, &self.tiles, seen);
         }
-        give_back(laid);
         seen
     }
 
@@ -72,7 +66,7 @@ impl Tiling {
     /// From what is laid out of a group to the next one.
     fn group_len(&self) -> usize {
         match self.are_few() {
-            true => PLACES * self.channels * self.tiles.columns(),
+            true => self.tiles.seen(self.channels),
             false => self.channels * self.tiles.map,
         }
     }
@@ -85,10 +79,11 @@ impl Tiling {
         wanted: Asked<'_>,
     ) -> Option<Vec<f32>> {
         let laid = wanted().then(|| input.tiled(self))?;
-        let rows = kernels.len() / (self.groups * PLACES * self.channels);
+        let depth = self.size().places() * self.channels;
+        let rows = kernels.len() / (self.groups * depth);
         let map: usize = self.output.iter().product();
         let mut out = buffer(self.groups * rows * self.images * map);
-        let kernels = kernels.chunks_exact(PLACES * rows * self.channels);
+        let kernels = kernels.chunks_exact(rows * depth);
         let parts = kernels.zip(out.chunks_exact_mut(rows * self.images * map)).enumerate();
         for (group, (kernels, out)) in parts {
             let convolve = |image: usize, out: &mut [f32]| {
@@ -115,11 +110,30 @@ impl Tiling {
     }
 }
 
+/// Tiles of such a size; `None` if there are too few, or too much would be dropped.
+fn tiles(patches: &Patches, size: Size) -> Option<(Shifts, Tiles)> {
+    let (side, stride) = (size.side(), size.outputs());
+    let count = [1, 2].map(|axis| patches.output[axis].div_ceil(stride));
+    let [down, across] = count;
+    let of_tiles = Patches {
+        kernel: [1, side, side],
+        stride: [1, stride, stride],
+        output: [1, down, across],
+        ..patches.clone()
+    };
+    let shifts = Shifts::of(&of_tiles).filter(|_| down * across >= LEAST_TILES)?;
+    let row_by_row = shifts.starts(1);
+    let starts = (0..size.places()).map(|at| row_by_row[at % side * side + at / side]).collect();
+    let tiles = Tiles { size, starts, map: shifts.map(), count, line: shifts.line() };
+    Some((shifts, tiles))
+}
+
 /// With fewer, sums before and after the products cost what those save.
 const LEAST_CHANNELS: usize = 32;
 const LEAST_ROWS: usize = 8;
 
-/// With fewer, reading the kernels takes longer than multiplying with them, and there are 16 / 9 of them.
+/// With fewer, reading the kernels takes longer than multiplying with them, and there are 16 / 9 of them, or 4
+/// times as many.
 const LEAST_TILES: usize = 32;
 
 #[cfg(test)]
@@ -223,7 +237,8 @@ mod tests {
         #[test]
         fn tiles_give_what_patches_give_within_what_a_check_allows(
             images in 1usize..3, groups in 1usize..3, channels in 32usize..50, rows in 8usize..12,
-            size in [11usize..20, 11usize..20], background in 0usize..100,
+            size in prop_oneof![[11usize..20, 11usize..20], [21usize..40, 21usize..40]],
+            background in 0usize..100,
         ) {
             let op = conv(images, groups, channels, rows, size);
             let x = Tensor::from_shape_fn(IxDyn(&op.input), |at| {
@@ -233,7 +248,7 @@ mod tests {
             });
             let weights = weights(&op, 0.01);
             let tiling = Tiling::of(&op, rows).expect("it pays");
-            let kernels = weights.transformed(groups).expect("they are large enough");
+            let kernels = weights.transformed(groups, tiling.size()).expect("they are large enough");
             let inputs = Inputs::from(vec![x.clone()]);
             let input = inputs.laid(0, 0, 0).expect("there is one");
             let out = tiling.convolve(kernels, input, &|| true).expect("wanted");

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use tract_onnx::tract_hir::internal::Tensor;
 
-use crate::maths::winograd;
+use crate::maths::winograd::{self, Size};
 
 /// Rows of weights: a block of them, or a part of a block, which is not copied. Cloning copies pointers.
 #[derive(Clone, Debug)]
@@ -13,8 +13,8 @@ pub struct Weights {
     block: Arc<Block>,
     /// All of it, if none.
     part: Option<Range<usize>>,
-    /// None inside if digits would be lost.
-    transformed: Arc<OnceLock<Option<Vec<f32>>>>,
+    /// For tiles of each size; none inside if digits would be lost.
+    transformed: Arc<[OnceLock<Option<Vec<f32>>>; 2]>,
 }
 
 #[derive(Debug)]
@@ -96,12 +96,13 @@ impl Weights {
 
     /// Kernels of (groups, rows · channels, 3, 3) as [`winograd::convolve`] multiplies with them, one group
     /// after the other: made when they are first asked for.
-    pub(super) fn transformed(&self, groups: usize) -> Option<&[f32]> {
-        let transformed = self.transformed.get_or_init(|| {
+    pub(super) fn transformed(&self, groups: usize, size: Size) -> Option<&[f32]> {
+        let transformed = self.transformed[size as usize].get_or_init(|| {
             // Halves of what is next to nothing are not what they should be.
             let is_fit = self.iter().all(|w| *w == 0.0 || w.abs() > LEAST);
             let group = (self.len() / groups.max(1)).max(1);
-            is_fit.then(|| self.chunks(group).flat_map(winograd::transformed).collect())
+            let transformed = |kernels| winograd::transformed(kernels, size);
+            is_fit.then(|| self.chunks(group).flat_map(transformed).collect())
         });
         transformed.as_deref()
     }

@@ -5,10 +5,11 @@ use std::ops::Range;
 
 use pulp::Simd;
 
+use super::MOST;
 use super::tile::Tile;
-use super::{CACHE_LINE, MOST};
 use crate::maths::fetch::fetch;
 use crate::maths::registers::{from, load};
+use crate::maths::room::CACHE_LINE;
 
 /// So many columns of a product from one on, and some of what they sum over. `a` and `x` begin there.
 #[derive(Clone, Copy)]

@@ -6,10 +6,10 @@ use std::array::from_fn;
 
 use pulp::{NullaryFnOnce, Simd};
 
-use super::CACHE_LINE;
 use super::part::Part;
 use crate::maths::fetch::fetch;
 use crate::maths::registers::{from, load, store};
+use crate::maths::room::CACHE_LINE;
 
 /// If it is FRESH, the panel is yet to be filled with the lines.
 pub(super) struct Tile<'x, 'c, S: Simd, const ROWS: usize, const WIDE: usize, const FRESH: bool> {
@@ -34,20 +34,28 @@ impl<S: Simd, const ROWS: usize, const WIDE: usize, const FRESH: bool> NullaryFn
 {
     type Output = ();
 
+    #[expect(
+        clippy::manual_memcpy,
+        clippy::needless_range_loop,
+        reason = "what is referred to, or moved as an array, is kept in memory and not in registers"
+    )]
     #[inline(always)]
     fn call(self) {
         let Self { simd, part, c, panel } = self;
         let Part { a, x, starts, depth, column, width, is_first } = part;
         let a: [&[f32]; ROWS] = from_fn(|row| &a[row * depth..][..panel.len()]);
-        let mut sums = [[simd.splat_f32s(0.0); WIDE]; ROWS];
-        if !is_first {
-            for (c, sums) in c.iter().zip(&mut sums) {
-                let c = &c[column..][..width];
-                for (at, sum) in sums.iter_mut().enumerate() {
-                    *sum = load(simd, from(c, at * S::F32_LANES));
-                }
-            }
-        }
+        let is_whole = width == WIDE * S::F32_LANES;
+        let mut sums = match (is_first, is_whole) {
+            (true, _) => [[simd.splat_f32s(0.0); WIDE]; ROWS],
+            (false, true) => from_fn(|row| {
+                let (c, _) = S::as_simd_f32s(&c[row][column..][..WIDE * S::F32_LANES]);
+                from_fn(|at| c[at])
+            }),
+            (false, false) => from_fn(|row| {
+                let c = &c[row][column..][..width];
+                from_fn(|at| load(simd, from(c, at * S::F32_LANES)))
+            }),
+        };
         if FRESH {
             for ((d, to), start) in panel.iter_mut().enumerate().zip(starts) {
                 let (line, _) = S::as_simd_f32s(&x[*start..][..WIDE * S::F32_LANES]);
@@ -64,11 +72,18 @@ impl<S: Simd, const ROWS: usize, const WIDE: usize, const FRESH: bool> NullaryFn
                 add_products(simd, &mut sums, a, d, *line);
             }
         }
-        for (c, sums) in c.iter_mut().zip(sums) {
-            let c = &mut c[column..][..width];
-            for (at, sum) in sums.into_iter().enumerate() {
-                let at = width.min(at * S::F32_LANES);
-                store(simd, &mut c[at..], sum);
+        for row in 0..ROWS {
+            let c = &mut c[row][column..][..width];
+            if is_whole {
+                let (c, _) = S::as_mut_simd_f32s(c);
+                for at in 0..WIDE {
+                    c[at] = sums[row][at];
+                }
+            } else {
+                for at in 0..WIDE {
+                    let from = width.min(at * S::F32_LANES);
+                    store(simd, &mut c[from..], sums[row][at]);
+                }
             }
         }
     }

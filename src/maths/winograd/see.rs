@@ -1,76 +1,82 @@
 //! What is done to the inputs of tiles before they are multiplied with.
 
+use std::array::from_fn;
+use std::marker::PhantomData;
+
 use pulp::{Simd, WithSimd};
 
 use super::Tiles;
+use super::form::Form;
+use crate::maths::registers::{from, load};
 
-/// `Bᵀ d B` of the tiles in so many columns, for the places in one column of theirs:
-/// (4, channels, columns).
-pub(super) struct See<'x> {
+/// `Bᵀ d B` of all tiles: of each place (channels, columns).
+pub(super) struct See<'x, 's, F, const PLACES: usize, const OUTPUTS: usize> {
     pub(super) x: &'x [f32],
-    pub(super) channels: usize,
     pub(super) tiles: &'x Tiles,
-    /// Of a tile.
-    pub(super) column: usize,
-    pub(super) seen: &'x mut [f32],
+    pub(super) seen: &'x mut [&'s mut [f32]],
+    pub(super) form: PhantomData<F>,
 }
 
-impl WithSimd for See<'_> {
+impl<F: Form<PLACES, OUTPUTS>, const PLACES: usize, const OUTPUTS: usize> WithSimd
+    for See<'_, '_, F, PLACES, OUTPUTS>
+{
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { x, channels, tiles, column, seen } = self;
+        let Self { x, tiles, seen, .. } = self;
         let columns = tiles.columns();
-        // What is seen across a tile is a sum or a difference of two of its columns.
-        let [plus, other] = [[0, 2], [1, 2], [2, 1], [1, 3]][column];
-        for channel in 0..channels {
-            let line = |at: usize| &x[channel * tiles.map + tiles.starts[at]..][..columns];
-            let rows = [0, 1, 2, 3].map(|i| [line(4 * plus + i), line(4 * other + i)]);
-            let to = [0, 1, 2, 3].map(|i| (i * channels + channel) * columns);
-            let to = seen.get_disjoint_mut(to.map(|at| at..at + columns));
-            let to = to.expect("they lie apart");
-            match column {
-                1 => across(simd, rows, |x, y| simd.add_f32s(x, y), to),
-                _ => across(simd, rows, |x, y| simd.sub_f32s(x, y), to),
-            }
+        for channel in 0..seen[0].len() / columns {
+            let line = |at: usize| from(x, channel * tiles.map + tiles.starts[at]);
+            let lines: [[&[f32]; PLACES]; PLACES] =
+                from_fn(|row| from_fn(|at| line(at * PLACES + row)));
+            let mut to = seen.iter_mut().map(|to| &mut to[channel * columns..][..columns]);
+            let to: [[&mut [S::f32s]; PLACES]; PLACES] =
+                from_fn(|_| from_fn(|_| S::as_mut_simd_f32s(to.next().expect("a place each")).0));
+            see::<S, F, PLACES, OUTPUTS>(simd, lines, to);
         }
     }
 }
 
+/// What is seen of one channel: from lines in rows to places in columns.
 #[inline(always)]
-fn across<S: Simd>(
+fn see<S: Simd, F: Form<PLACES, OUTPUTS>, const PLACES: usize, const OUTPUTS: usize>(
     simd: S,
-    rows: [[&[f32]; 2]; 4],
-    both: impl Fn(S::f32s, S::f32s) -> S::f32s,
-    to: [&mut [f32]; 4],
+    lines: [[&[f32]; PLACES]; PLACES],
+    mut to: [[&mut [S::f32s]; PLACES]; PLACES],
 ) {
-    let [p, q, r, s] = to;
-    let (p, p_end) = S::as_mut_simd_f32s(p);
-    let (q, q_end) = S::as_mut_simd_f32s(q);
-    let (r, r_end) = S::as_mut_simd_f32s(r);
-    let (s, s_end) = S::as_mut_simd_f32s(s);
-    let lines =
-        rows.map(|[x, y]| [&S::as_simd_f32s(x).0[..p.len()], &S::as_simd_f32s(y).0[..p.len()]]);
-    let [a, b, c, d] = lines;
-    for (at, (((p, q), r), s)) in p.iter_mut().zip(q).zip(r).zip(s).enumerate() {
-        let (w, x) = (both(a[0][at], a[1][at]), both(b[0][at], b[1][at]));
-        let (y, z) = (both(c[0][at], c[1][at]), both(d[0][at], d[1][at]));
-        *p = simd.sub_f32s(w, y);
-        *q = simd.add_f32s(x, y);
-        *r = simd.sub_f32s(y, x);
-        *s = simd.sub_f32s(x, z);
+    // Behind the last line of all there may be less than there is room for.
+    let shortest = lines.iter().flatten().map(|line| line.len()).min().unwrap_or(0);
+    let (registers, whole) = (to[0][0].len(), (shortest / S::F32_LANES).min(to[0][0].len()));
+    let inside = lines.map(|row| row.map(|line| &S::as_simd_f32s(line).0[..whole]));
+    // One for all columns: to copy such an array takes longer than to fill it.
+    let mut across = [[simd.splat_f32s(0.0); PLACES]; PLACES];
+    for at in 0..whole {
+        for (across, lines) in across.iter_mut().zip(&inside) {
+            *across = F::seen(simd, from_fn(|place| lines[place][at]));
+        }
+        down::<S, F, PLACES, OUTPUTS>(simd, &across, &mut to, at);
     }
-    if !p_end.is_empty() {
-        let ends = rows.map(|[x, y]| [S::as_simd_f32s(x).1, S::as_simd_f32s(y).1]);
-        let end = |i: usize| {
-            let [x, y]: [&[f32]; 2] = ends[i];
-            both(simd.partial_load_f32s(x), simd.partial_load_f32s(y))
-        };
-        let (w, x, y, z) = (end(0), end(1), end(2), end(3));
-        simd.partial_store_f32s(p_end, simd.sub_f32s(w, y));
-        simd.partial_store_f32s(q_end, simd.add_f32s(x, y));
-        simd.partial_store_f32s(r_end, simd.sub_f32s(y, x));
-        simd.partial_store_f32s(s_end, simd.sub_f32s(x, z));
+    for at in whole..registers {
+        for (across, lines) in across.iter_mut().zip(&lines) {
+            let end = |place: usize| load(simd, from(lines[place], at * S::F32_LANES));
+            *across = F::seen(simd, from_fn(end));
+        }
+        down::<S, F, PLACES, OUTPUTS>(simd, &across, &mut to, at);
+    }
+}
+
+#[inline(always)]
+fn down<S: Simd, F: Form<PLACES, OUTPUTS>, const PLACES: usize, const OUTPUTS: usize>(
+    simd: S,
+    across: &[[S::f32s; PLACES]; PLACES],
+    to: &mut [[&mut [S::f32s]; PLACES]; PLACES],
+    at: usize,
+) {
+    for (column, to) in to.iter_mut().enumerate() {
+        let seen = F::seen(simd, from_fn(|row| across[row][column]));
+        for (to, seen) in to.iter_mut().zip(seen) {
+            to[at] = seen;
+        }
     }
 }
