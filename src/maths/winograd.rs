@@ -75,7 +75,8 @@ pub fn convolve(
         let band = Tiles { count: [end - first, tiles.count[1]], ..tiles.clone() };
         wanted().then_some(())?;
         let mut seen = Lined::new(band.seen(channels));
-        see(&x[first * tiles.line..], channels, &band, &mut seen);
+        let x = &x[first * tiles.line..];
+        see(channels, &band, &mut seen, |channel, look| look(&x[channel * tiles.map..]));
         let lines = Lines { first: tiles.size.outputs() * first, all: size[0], width: size[1] };
         put(kernels, &seen, channels, &band, out, lines, wanted)
     })
@@ -97,30 +98,40 @@ pub fn convolve_seen(
     put(kernels, seen, channels, tiles, out, Lines { first: 0, all: height, width }, wanted)
 }
 
-/// `Bᵀ d B` of all tiles: (places, channels, columns).
+/// `Bᵀ d B` of all tiles: (places, channels, columns). `show` lets each channel's map be looked at.
 ///
 /// # Panics
-/// If a slice has another length, or `x` is too short.
-pub fn see(x: &[f32], channels: usize, tiles: &Tiles, seen: &mut [f32]) {
+/// If `seen` has another length, or a map is too short.
+pub fn see(
+    channels: usize,
+    tiles: &Tiles,
+    seen: &mut [f32],
+    show: impl Fn(usize, &mut dyn FnMut(&[f32])) + Sync,
+) {
     match tiles.size {
-        Size::Two => see_in::<Two, 4, 2>(x, channels, tiles, seen),
-        Size::Four => see_in::<Four, 6, 4>(x, channels, tiles, seen),
+        Size::Two => see_in::<Two, 4, 2>(channels, tiles, seen, show),
+        Size::Four => see_in::<Four, 6, 4>(channels, tiles, seen, show),
     }
 }
 
 fn see_in<F: Form<PLACES, OUTPUTS>, const PLACES: usize, const OUTPUTS: usize>(
-    x: &[f32],
     channels: usize,
     tiles: &Tiles,
     seen: &mut [f32],
+    show: impl Fn(usize, &mut dyn FnMut(&[f32])) + Sync,
 ) {
-    let place = tiles.place(channels);
+    let (place, columns) = (tiles.place(channels), tiles.columns());
     assert_eq!(seen.len(), PLACES * PLACES * place, "(places, channels, columns)");
-    let used = channels * tiles.columns();
+    let used = channels * columns;
     let places = seen.chunks_exact_mut(place).map(|place| &mut place[..used]).collect();
-    side_by_side(places, tiles.columns(), SUMS.div_ceil(used), |first, seen| {
-        let (x, form) = (&x[first * tiles.map..], PhantomData::<F>);
-        Arch::new().dispatch(See::<F, PLACES, OUTPUTS> { x, tiles, seen, form });
+    side_by_side(places, columns, SUMS.div_ceil(tiles.seen(1)), |first, seen| {
+        for channel in 0..seen[0].len() / columns {
+            show(first + channel, &mut |map| {
+                let (first, form) = (channel * columns, PhantomData::<F>);
+                let see = See::<F, PLACES, OUTPUTS> { map, tiles, first, seen, form };
+                Arch::new().dispatch(see);
+            });
+        }
     });
 }
 

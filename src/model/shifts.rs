@@ -5,10 +5,12 @@
 //! lie side by side. A line runs over the ends of the map's own lines; what it sees there is no output
 //! position and is dropped from the results.
 
+use std::ops::Range;
+
 use super::linear::Patches;
 use crate::maths::Tensor;
 use crate::maths::crew::{PART, by_rows};
-use crate::maths::room::buffer;
+use crate::maths::room::{CACHE_LINE, buffer};
 
 /// Where everything lies. Of one image there are so many maps, one a channel, and in each as many parts as
 /// there are places in a stride.
@@ -17,6 +19,10 @@ pub(super) struct Shifts {
     patches: Patches,
     /// The size of a part: lines, and places in a line.
     part: [usize; 2],
+    /// Whether some entry of the kernel looks at a part: one by one steps over most of them.
+    used: Vec<bool>,
+    /// One for each place across a stride.
+    stretches: Vec<Stretch>,
 }
 
 impl Shifts {
@@ -28,9 +34,23 @@ impl Shifts {
         }
         let reach = |axis: usize| (kernel[axis] - 1) * dilation[axis] / stride[axis];
         let part = [1, 2].map(|axis| output[axis] + reach(axis));
-        let shifts = Self { patches: patches.clone(), part };
-        let wanted = output[1] * output[2];
-        (shifts.columns() * 100 <= wanted * MOST_PERCENT).then_some(shifts)
+        let shifts = Self::with_parts(patches, part);
+        // A product takes as long for some columns as for whole registers of them.
+        let [columns, wanted] = [shifts.columns(), output[1] * output[2]]
+            .map(|columns| columns.next_multiple_of(CACHE_LINE));
+        (columns * 100 <= wanted * MOST_PERCENT).then_some(shifts)
+    }
+
+    fn with_parts(patches: &Patches, part: [usize; 2]) -> Self {
+        let Patches { input, kernel, stride, dilation, pad, .. } = patches;
+        let of = |across| Stretch::of(input[2], stride[2], across, pad[2], part[1]);
+        let is_seen = |axis: usize, at: usize| {
+            (0..kernel[axis]).any(|k| k * dilation[axis] % stride[axis] == at)
+        };
+        let used = (0..stride[1] * stride[2])
+            .map(|at| is_seen(1, at / stride[2]) && is_seen(2, at % stride[2]));
+        let (used, stretches) = (used.collect(), (0..stride[2]).map(of).collect());
+        Self { patches: patches.clone(), part, used, stretches }
     }
 
     /// How long a line is.
@@ -77,35 +97,49 @@ impl Shifts {
         stride[1..] == [1, 1] && pad[1..] == [0, 0] && input[1..] == self.part
     }
 
-    /// Lays out a (batch, channels, input positions) input; zeros where it is padded.
+    /// Lays out a (batch, channels, input positions) input; zeros where it is padded,
+    /// and whatever was there where nothing looks.
     pub(super) fn lay_out(&self, input: &Tensor) -> Vec<f32> {
-        let Patches { stride, pad, batch, channels, .. } = &self.patches;
-        let [_, height, width] = self.patches.input;
+        let Patches { stride, batch, channels, .. } = &self.patches;
         let plain = input.as_standard_layout();
         let x = plain.as_slice().expect("standard layout");
-        assert_eq!(x.len(), batch * channels * height * width, "the layer's own input");
+        assert_eq!(x.len(), batch * channels * self.input_map(), "the layer's own input");
         let mut laid = buffer(batch * channels * self.map());
-        let part = |at: usize, to: &mut [f32]| {
-            let (map, at) = (at / (stride[1] * stride[2]), at % (stride[1] * stride[2]));
-            let map = &x[map * height * width..][..height * width];
-            for (line, to) in to.chunks_exact_mut(self.part[1]).enumerate() {
-                let source = (line * stride[1] + at / stride[2]).checked_sub(pad[1]);
-                match source.filter(|source| *source < height) {
-                    Some(source) => {
-                        let line = &map[source * width..][..width];
-                        deal(line, stride[2], at % stride[2], pad[2], to);
-                    }
-                    None => to.fill(0.0),
-                }
+        let (parts, least) = (stride[1] * stride[2], PART.div_ceil(self.part_len()));
+        let done = by_rows(&mut laid, self.part_len(), least, |first, laid| {
+            let numbered = laid.chunks_exact_mut(self.part_len()).zip(first..);
+            for (to, at) in numbered.filter(|(_, at)| self.used[at % parts]) {
+                let map = &x[at / parts * self.input_map()..][..self.input_map()];
+                self.lay_part(map, at % parts, to);
             }
-        };
-        let least = PART.div_ceil(self.part_len());
-        let done = by_rows(&mut laid, self.part_len(), least, |first, parts| {
-            parts.chunks_exact_mut(self.part_len()).zip(first..).for_each(|(to, at)| part(at, to));
             Some(())
         });
         done.expect("nobody calls it off");
         laid
+    }
+
+    /// Lays out one map.
+    pub(super) fn lay_map(&self, map: &[f32], to: &mut [f32]) {
+        let parts = to.chunks_exact_mut(self.part_len()).enumerate();
+        parts.filter(|(at, _)| self.used[*at]).for_each(|(at, to)| self.lay_part(map, at, to));
+    }
+
+    /// How many numbers a map of the input has.
+    pub(super) fn input_map(&self) -> usize {
+        self.patches.input[1] * self.patches.input[2]
+    }
+
+    fn lay_part(&self, map: &[f32], at: usize, to: &mut [f32]) {
+        let Patches { stride, pad, .. } = &self.patches;
+        let [_, height, width] = self.patches.input;
+        let (down, stretch) = (at / stride[2], &self.stretches[at % stride[2]]);
+        for (line, to) in to.chunks_exact_mut(self.part[1]).enumerate() {
+            let source = (line * stride[1] + down).checked_sub(pad[1]);
+            match source.filter(|source| *source < height) {
+                Some(source) => stretch.deal(&map[source * width..][..width], to),
+                None => to.fill(0.0),
+            }
+        }
     }
 
     /// Takes the output positions out of lines of results.
@@ -118,28 +152,45 @@ impl Shifts {
     }
 }
 
-/// Every `stride`th place of a line that is padded in front, from the one `across`.
-fn deal(line: &[f32], stride: usize, across: usize, pad: usize, to: &mut [f32]) {
-    let first = pad.saturating_sub(across).div_ceil(stride).min(to.len());
-    let from = (first * stride + across).checked_sub(pad).and_then(|from| line.get(from..));
-    let from = from.unwrap_or_default();
-    let end = to.len().min(first + from.len().div_ceil(stride));
-    let (inside, behind) = to.split_at_mut(end);
-    let (before, inside) = inside.split_at_mut(first);
-    before.fill(0.0);
-    behind.fill(0.0);
-    match stride {
-        1 => inside.copy_from_slice(&from[..inside.len()]),
-        2 => every_other(from, inside),
-        _ => inside.iter_mut().zip(from.iter().step_by(stride)).for_each(|(y, x)| *y = *x),
+/// Every `stride`th place of a line that is padded in front.
+#[derive(Clone, Debug)]
+struct Stretch {
+    stride: usize,
+    /// In what is dealt, the first that is none of the padding, and the first that is again.
+    inside: Range<usize>,
+    /// Where the first is in the line.
+    from: usize,
+}
+
+impl Stretch {
+    /// Of a line of so many places, from the one `across` on; so many are dealt.
+    fn of(width: usize, stride: usize, across: usize, pad: usize, dealt: usize) -> Self {
+        let first = pad.saturating_sub(across).div_ceil(stride).min(dealt);
+        let from = (first * stride + across).saturating_sub(pad).min(width);
+        let end = dealt.min(first + (width - from).div_ceil(stride));
+        Self { stride, inside: first..end, from }
+    }
+
+    fn deal(&self, line: &[f32], to: &mut [f32]) {
+        let (inside, behind) = to.split_at_mut(self.inside.end);
+        let (before, inside) = inside.split_at_mut(self.inside.start);
+        before.fill(0.0);
+        behind.fill(0.0);
+        let from = &line[self.from..];
+        match self.stride {
+            1 => inside.copy_from_slice(&from[..inside.len()]),
+            2 => every::<2>(from, inside),
+            4 => every::<4>(from, inside),
+            stride => inside.iter_mut().zip(from.iter().step_by(stride)).for_each(|(y, x)| *y = *x),
+        }
     }
 }
 
-/// The first of every two, as the machine does it many at a time.
-fn every_other(from: &[f32], to: &mut [f32]) {
-    let (pairs, last) = from.as_chunks::<2>();
-    to.iter_mut().zip(pairs).for_each(|(y, [x, _])| *y = *x);
-    if let ([x], Some(y)) = (last, to.get_mut(pairs.len())) {
+/// The first of so many, as the machine does it many at a time.
+fn every<const STRIDE: usize>(from: &[f32], to: &mut [f32]) {
+    let (whole, last) = from.as_chunks::<STRIDE>();
+    to.iter_mut().zip(whole).for_each(|(y, x)| *y = x[0]);
+    if let ([x, ..], Some(y)) = (last, to.get_mut(whole.len())) {
         *y = *x;
     }
 }
@@ -158,7 +209,7 @@ mod tests {
         #[test]
         fn at_every_output_position_lines_show_what_patches_show(
             batch in 1usize..3, channels in 1usize..3, input in [1usize..9, 1usize..9],
-            kernel in [1usize..4, 1usize..4], stride in [1usize..4, 1usize..4],
+            kernel in [1usize..4, 1usize..4], stride in [1usize..6, 1usize..6],
             dilation in [1usize..3, 1usize..3], pad in [0usize..5, 0usize..5], cut in 0usize..3,
         ) {
             let output = [0, 1].map(|axis| {
@@ -179,7 +230,7 @@ mod tests {
             });
             let reach = |axis: usize| (kernel[axis] - 1) * dilation[axis] / stride[axis];
             let part = [0, 1].map(|axis| output[axis] + reach(axis));
-            let shifts = Shifts { patches: patches.clone(), part };
+            let shifts = Shifts::with_parts(&patches, part);
             let (laid, starts) = (shifts.lay_out(&x), shifts.starts(channels));
             let gathered = patches.gather(&x, 0..channels);
             let positions = output[0] * output[1];

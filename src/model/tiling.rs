@@ -5,7 +5,7 @@ use super::lowered::Input;
 use super::shifts::Shifts;
 use crate::maths::Tensor;
 use crate::maths::crew::Asked;
-use crate::maths::room::{Lined, buffer, give_back};
+use crate::maths::room::{Lined, buffer, give_back, with_room};
 use crate::maths::winograd::{self, Size, Tiles};
 
 /// A convolution of 3 × 3 kernels at every place of its map. A tile is what a kernel of its size looks at, with
@@ -47,14 +47,23 @@ impl Tiling {
     /// What shares are computed of: the input, laid out for tiles, or what is seen of it in each group of
     /// each image.
     pub(super) fn lay_out(&self, input: &Tensor) -> Lined {
-        let laid = Lined::from(self.shifts.lay_out(input));
         if !self.are_few() {
-            return laid;
+            return Lined::from(self.shifts.lay_out(input));
         }
+        let plain = input.as_standard_layout();
+        let x = plain.as_slice().expect("standard layout");
+        let (map, laid) = (self.shifts.input_map(), self.tiles.map);
+        assert_eq!(x.len(), self.groups * self.images * self.channels * map, "the layer's input");
         let mut seen = Lined::new(self.groups * self.images * self.group_len());
-        let groups = laid.chunks_exact(self.channels * self.tiles.map);
+        let groups = x.chunks_exact(self.channels * map);
         for (x, seen) in groups.zip(seen.chunks_exact_mut(self.group_len())) {
-            winograd::see(x, self.channels, &self.tiles, seen);
+            // A map is laid out and seen while it is in the first cache.
+            winograd::see(self.channels, &self.tiles, seen, |channel, look| {
+                with_room(laid, |room| {
+                    self.shifts.lay_map(&x[channel * map..][..map], room);
+                    look(room);
+                });
+            });
         }
         seen
     }

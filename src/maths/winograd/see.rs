@@ -9,10 +9,12 @@ use super::Tiles;
 use super::form::Form;
 use crate::maths::registers::{from, load};
 
-/// `Bᵀ d B` of all tiles: of each place (channels, columns).
+/// `Bᵀ d B` of all tiles of one channel: at each place, so many columns.
 pub(super) struct See<'x, 's, F, const PLACES: usize, const OUTPUTS: usize> {
-    pub(super) x: &'x [f32],
+    pub(super) map: &'x [f32],
     pub(super) tiles: &'x Tiles,
+    /// In each place's numbers, where this channel's begin.
+    pub(super) first: usize,
     pub(super) seen: &'x mut [&'s mut [f32]],
     pub(super) form: PhantomData<F>,
 }
@@ -24,17 +26,14 @@ impl<F: Form<PLACES, OUTPUTS>, const PLACES: usize, const OUTPUTS: usize> WithSi
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { x, tiles, seen, .. } = self;
+        let Self { map, tiles, first, seen, .. } = self;
         let columns = tiles.columns();
-        for channel in 0..seen[0].len() / columns {
-            let line = |at: usize| from(x, channel * tiles.map + tiles.starts[at]);
-            let lines: [[&[f32]; PLACES]; PLACES] =
-                from_fn(|row| from_fn(|at| line(at * PLACES + row)));
-            let mut to = seen.iter_mut().map(|to| &mut to[channel * columns..][..columns]);
-            let to: [[&mut [S::f32s]; PLACES]; PLACES] =
-                from_fn(|_| from_fn(|_| S::as_mut_simd_f32s(to.next().expect("a place each")).0));
-            see::<S, F, PLACES, OUTPUTS>(simd, lines, to);
-        }
+        let lines: [[&[f32]; PLACES]; PLACES] =
+            from_fn(|row| from_fn(|at| from(map, tiles.starts[at * PLACES + row])));
+        let mut to = seen.iter_mut().map(|to| &mut to[first..][..columns]);
+        let to: [[&mut [S::f32s]; PLACES]; PLACES] =
+            from_fn(|_| from_fn(|_| S::as_mut_simd_f32s(to.next().expect("a place each")).0));
+        see::<S, F, PLACES, OUTPUTS>(simd, lines, to);
     }
 }
 
