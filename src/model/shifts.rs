@@ -35,10 +35,10 @@ impl Shifts {
         let reach = |axis: usize| (kernel[axis] - 1) * dilation[axis] / stride[axis];
         let part = [1, 2].map(|axis| output[axis] + reach(axis));
         let shifts = Self::with_parts(patches, part);
+        let [columns, wanted] = [shifts.columns(), output[1] * output[2]];
         // A product takes as long for some columns as for whole registers of them.
-        let [columns, wanted] = [shifts.columns(), output[1] * output[2]]
-            .map(|columns| columns.next_multiple_of(CACHE_LINE));
-        (columns * 100 <= wanted * MOST_PERCENT).then_some(shifts)
+        let fill_as_much = columns <= wanted.next_multiple_of(CACHE_LINE);
+        (fill_as_much || columns * 100 <= wanted * MOST_PERCENT).then_some(shifts)
     }
 
     fn with_parts(patches: &Patches, part: [usize; 2]) -> Self {
