@@ -9,6 +9,7 @@ use tract_onnx::tract_hir::internal::*;
 use tract_onnx::tract_hir::ops::expandable::inference_wrap;
 
 use crate::maths;
+use crate::maths::crew::{PART, by_rows};
 use crate::maths::project::{Wide, run_widely};
 use crate::maths::room::buffer;
 
@@ -65,25 +66,28 @@ impl Lrn {
         let image = (shape[1] * plane).max(1);
         let mut y = buffer(x.len());
         for (x, y) in x.chunks_exact(image).zip(y.chunks_exact_mut(image)) {
-            run_widely(Image { lrn: self, x, y, plane });
+            let done = by_rows(y, plane, PART.div_ceil(plane.max(1)), |first, y| {
+                run_widely(Image { lrn: self, x, first, y, plane });
+                Some(())
+            });
+            done.expect("nobody calls it off");
         }
         y
     }
 
-    /// For one image, of planes of so many elements.
+    /// Some channels of one image, from one on, in planes of so many elements.
     #[inline(always)]
-    fn normalise(&self, x: &[f32], y: &mut [f32], plane: usize) {
+    fn normalise(&self, x: &[f32], channel: usize, y: &mut [f32], plane: usize) {
         let channels = x.len() / plane;
         let mut sums = vec![0.0f32; plane];
-        for channel in 0..channels {
+        for (y, channel) in y.chunks_exact_mut(plane).zip(channel..) {
             let first = channel.saturating_sub((self.size - 1) / 2);
             let last = (channel + self.size / 2).min(channels - 1);
             sums.fill(0.0);
             for near in x[first * plane..(last + 1) * plane].chunks_exact(plane) {
                 sums.iter_mut().zip(near).for_each(|(sum, x)| *sum += x * x);
             }
-            let here = channel * plane..(channel + 1) * plane;
-            self.divide(&x[here.clone()], &sums, &mut y[here]);
+            self.divide(&x[channel * plane..][..plane], &sums, y);
         }
     }
 
@@ -103,10 +107,11 @@ impl Lrn {
     }
 }
 
-/// One image, for the wide registers of this machine.
+/// Some channels of one image, for the wide registers of this machine.
 struct Image<'x> {
     lrn: &'x Lrn,
     x: &'x [f32],
+    first: usize,
     y: &'x mut [f32],
     plane: usize,
 }
@@ -114,7 +119,7 @@ struct Image<'x> {
 impl Wide for Image<'_> {
     #[inline(always)]
     fn run(self) {
-        self.lrn.normalise(self.x, self.y, self.plane);
+        self.lrn.normalise(self.x, self.first, self.y, self.plane);
     }
 }
 
@@ -150,7 +155,17 @@ impl TypedOp for Lrn {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::maths::crew::among_idle;
+    use crate::maths::numbers;
     use proptest::prelude::*;
+
+    #[test]
+    fn parts_that_others_take_change_no_bit() {
+        let lrn = Lrn { alpha: 0.1, beta: 0.75, bias: 1.0, size: 5 };
+        let x = numbers(2 * 24 * 5000, 3);
+        let run = || lrn.run(&x, &[2, 24, 50, 100]);
+        assert_eq!(among_idle(run), run());
+    }
 
     proptest! {
         #[test]
@@ -160,7 +175,7 @@ mod tests {
         ) {
             let x: Vec<f32> = (0..channels * plane).map(|i| (i as f32 * 0.7).sin() * 3.0).collect();
             let mut y = vec![f32::NAN; x.len()];
-            Lrn { alpha, beta, bias, size }.normalise(&x, &mut y, plane);
+            Lrn { alpha, beta, bias, size }.normalise(&x, 0, &mut y, plane);
             for channel in 0..channels {
                 let near = channel.saturating_sub((size - 1) / 2)..=(channel + size / 2).min(channels - 1);
                 for at in 0..plane {
