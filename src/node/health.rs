@@ -106,6 +106,11 @@ impl Health {
         self.devices[device.0].away
     }
 
+    /// Whether it was found out in a lie, and has not made up for it.
+    pub(super) fn has_lied(&self, device: DeviceId) -> bool {
+        self.devices[device.0].lied
+    }
+
     /// Whether to ask the device. One whose exile is over is put on probation.
     pub(super) fn may_ask(&mut self, now: Time, device: DeviceId, out: &mut Vec<Event>) -> bool {
         let record = &self.devices[device.0];

@@ -74,7 +74,8 @@ impl Supervisor {
 
     /// A holder for each share: the next one in turn that may be asked. Those that should not be
     /// are asked all the same if without them there would be too few, and on the last of the policy's
-    /// tries: where every result is checked, that costs nothing but their time.
+    /// tries: where every result is checked, that costs nothing but their time. Who is suspect is not
+    /// counted on when it is asked again; but in its place nobody is asked who ever lied.
     fn choose(
         &mut self,
         now: Time,
@@ -101,13 +102,21 @@ impl Supervisor {
         if reserve.is_empty() {
             return chosen;
         }
-        let would: Arrived = have.iter().copied().chain(chosen.iter().map(|(s, _)| *s)).collect();
+        let mut would_do = |chosen: &mut dyn Iterator<Item = &(usize, DeviceId)>| {
+            let would: Arrived = have.iter().copied().chain(chosen.map(|(s, _)| *s)).collect();
+            self.decoders[stage.0].decoder(&would).is_ok()
+        };
         let is_last = attempt > 0 && attempt == plan.policy.retries;
         let is_checked = plan.stages[stage.0].verify == Verify::Always;
-        if self.decoders[stage.0].decoder(&would).is_err() || (is_last && is_checked) {
-            chosen.append(&mut reserve);
-            chosen.sort();
+        let is_good = |(_, device): &&(usize, DeviceId)| self.health.is_good(*device);
+        if would_do(&mut chosen.iter()) && !(is_last && is_checked) {
+            if attempt == 0 || would_do(&mut chosen.iter().filter(is_good)) {
+                return chosen;
+            }
+            reserve.retain(|(_, device)| !self.health.has_lied(*device));
         }
+        chosen.append(&mut reserve);
+        chosen.sort();
         chosen
     }
 
