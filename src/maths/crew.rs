@@ -4,10 +4,13 @@
 //! are rows and columns of outputs. What is at work is cut only when somebody is idle, for what begins anew
 //! finds nothing in its caches.
 
+mod once;
+
 use std::cell::Cell;
 use std::sync::atomic::{AtomicIsize, Ordering};
-use std::sync::{Mutex, OnceLock, TryLockError};
 use std::{hint, thread};
+
+pub use once::Once;
 
 /// Whether what is computed is still wanted.
 pub type Asked<'w> = &'w (dyn Fn() -> bool + Sync);
@@ -170,45 +173,6 @@ fn help() -> bool {
     IS_OF_CREW.get() && matches!(rayon::yield_now(), Some(rayon::Yield::Executed))
 }
 
-/// A value made by the first who needs it. Who needs it meanwhile helps: a part that is taken must not need it.
-#[derive(Debug)]
-pub struct Once<T> {
-    value: OnceLock<T>,
-    making: Mutex<()>,
-}
-
-impl<T> Default for Once<T> {
-    fn default() -> Self {
-        Self { value: OnceLock::new(), making: Mutex::new(()) }
-    }
-}
-
-impl<T> Once<T> {
-    /// The value, made if it is not there.
-    pub fn get_or_make(&self, make: impl Fn() -> T) -> &T {
-        loop {
-            if let Some(value) = self.value.get() {
-                return value;
-            }
-            let making = match self.making.try_lock() {
-                Ok(making) => Some(making),
-                // Its maker broke down over it: the next one tries.
-                Err(TryLockError::Poisoned(making)) => Some(making.into_inner()),
-                Err(TryLockError::WouldBlock) => None,
-            };
-            if making.is_some() {
-                return self.value.get_or_init(&make);
-            }
-            wait_awake(1, || false);
-        }
-    }
-
-    /// Takes the value out.
-    pub fn take(&mut self) -> Option<T> {
-        self.value.take()
-    }
-}
-
 /// Does the work as one of a crew in which somebody always has nothing to do.
 #[cfg(test)]
 pub(crate) fn among_idle<R: Send>(work: impl FnOnce() -> R + Send) -> R {
@@ -221,7 +185,7 @@ pub(crate) fn among_idle<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
-    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Mutex;
     use std::sync::atomic::AtomicUsize;
 
     fn numbered(rows: usize, len: usize, least: usize) -> Vec<f32> {
@@ -303,21 +267,5 @@ mod tests {
             _ => as_one_of_crew(helps),
         });
         assert_eq!(by.into_inner().expect("nobody broke down").len(), 2);
-    }
-
-    #[test]
-    fn a_value_is_made_once_and_anew_where_its_maker_broke_down() {
-        let once = Once::default();
-        let broken = catch_unwind(AssertUnwindSafe(|| once.get_or_make(|| panic!("broken"))));
-        assert!(broken.is_err());
-        let made = AtomicUsize::new(0);
-        let make = || {
-            made.fetch_add(1, Ordering::Relaxed);
-            7
-        };
-        crew().scope(|scope| {
-            (0..3).for_each(|_| scope.spawn(|_| assert_eq!(*once.get_or_make(make), 7)));
-        });
-        assert_eq!(made.into_inner(), 1);
     }
 }
