@@ -97,7 +97,7 @@
 //! 8. Every accepted request ends exactly once: answered, or failed with a reason.
 //! 9. Exact codes agree with the whole model to rounding. With all plain shares in hand, the bits
 //!    are those of the undivided layer through the same kernels, if its weights are coded (a share of
-//!    few rows is not convolved in tiles, `model/tiling.rs`, and may be off in the last bit). Sharing a round
+//!    few rows is not convolved in tiles, `model/tiling.rs`, and may be off in the last bits). Sharing a round
 //!    changes no bit. An answer that is worth less says what it is worth ([`event::Worth`]).
 //! 10. Serde appears only at the doors: topology, fault plan, event, report.
 //! 11. On one machine the same build, files and seed give the same trace, byte for byte.

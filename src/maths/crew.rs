@@ -113,11 +113,11 @@ pub fn side_by_side(
     least: usize,
     work: impl Fn(usize, &mut [&mut [f32]]) + Sync,
 ) {
-    columns(0, outs, (len, least.max(1)), &work);
+    parted_alike(0, outs, (len, least.max(1)), &work);
 }
 
-/// Like [`parted`].
-fn columns(
+/// Like [`parted`], of each buffer the same rows.
+fn parted_alike(
     mut first: usize,
     mut outs: Vec<&mut [f32]>,
     (len, least): (usize, usize),
@@ -134,7 +134,7 @@ fn columns(
         let mut upper: Vec<&mut [f32]> = split.collect();
         if is_wanted {
             let part = |first, outs| {
-                columns(first, outs, (len, least), work);
+                parted_alike(first, outs, (len, least), work);
                 Some(())
             };
             both(|| part(first, upper), || part(first + taken, outs)).expect("it is done");

@@ -108,8 +108,8 @@ impl Lines<'_> {
         let mut kept = PANEL.take();
         // Room for one that begins on a cache line, of the widest registers there are.
         kept.resize(MOST * DEEP * CACHE_LINE + CACHE_LINE, 0.0);
-        let panel = lead(&kept);
-        let panel = &mut kept[panel..];
+        let from = lead(&kept);
+        let panel = &mut kept[from..];
         let done = Arch::new().dispatch(AtOnce { lines: self, c, panel });
         PANEL.set(kept);
         done

@@ -72,7 +72,7 @@ pub fn give_back_tensor(tensor: Tensor) {
     }
 }
 
-/// A buffer that begins where a cache line does, and is given back when it is dropped.
+/// A buffer, new ones from the beginning of a cache line on, that is given back when it is dropped.
 #[derive(Debug)]
 pub struct Lined {
     buffer: Vec<f32>,

@@ -4,7 +4,7 @@
 //! Two by two output positions look at a tile of four by four inputs d. With a kernel g they are
 //! `Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A`: 16 multiplications, where the definition has 36. Four by four look at six by
 //! six, and need 36 for 144. The products of all channels, rows and tiles at one place are a matrix product;
-//! what is done before and after those is sums alone.
+//! what is done before and after those is sums of a few multiples each.
 //!
 //! Places of a tile are counted down its columns.
 
@@ -101,7 +101,7 @@ pub fn convolve_seen(
 /// `Bᵀ d B` of all tiles: (places, channels, columns). `show` lets each channel's map be looked at.
 ///
 /// # Panics
-/// If `seen` has another length, or a map is too short.
+/// If `seen` has another length, or a map does not reach to its last tile.
 pub fn see(
     channels: usize,
     tiles: &Tiles,
@@ -122,11 +122,12 @@ fn see_in<F: Form<PLACES, OUTPUTS>, const PLACES: usize, const OUTPUTS: usize>(
 ) {
     let (place, columns) = (tiles.place(channels), tiles.columns());
     assert_eq!(seen.len(), PLACES * PLACES * place, "(places, channels, columns)");
-    let used = channels * columns;
+    let (used, reach) = (channels * columns, tiles.reach());
     let places = seen.chunks_exact_mut(place).map(|place| &mut place[..used]).collect();
     side_by_side(places, columns, SUMS.div_ceil(tiles.seen(1)), |first, seen| {
         for channel in 0..seen[0].len() / columns {
             show(first + channel, &mut |map| {
+                assert!(reach <= map.len(), "a map reaches to its last tile");
                 let (first, form) = (channel * columns, PhantomData::<F>);
                 let see = See::<F, PLACES, OUTPUTS> { map, tiles, first, seen, form };
                 Arch::new().dispatch(see);

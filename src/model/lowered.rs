@@ -151,7 +151,7 @@ impl Lowered {
             starts: shifts.starts(channels),
             group: channels * shifts.map(),
             image: (patches.channels * shifts.map(), patches.batch),
-            shifts: (shifts.columns() != op.columns).then_some(shifts),
+            shifts: (patches.batch != 1 || shifts.columns() != op.columns).then_some(shifts),
         }
     }
 

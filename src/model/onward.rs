@@ -120,7 +120,9 @@ impl Row<'_> {
             None => self.to.iter_mut().zip(row).for_each(|(to, y)| *to = finish(*y)),
             Some((maxima, _)) => {
                 maxima.put(row, self.to);
-                self.to.iter_mut().for_each(|y| *y = finish(*y));
+                // Where nothing was a number there is none; a ReLU would make it a zero.
+                let some = self.to.iter_mut().filter(|y| **y != f32::NEG_INFINITY);
+                some.for_each(|y| *y = finish(*y));
             }
         }
     }

@@ -12,6 +12,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::linear::{LinearOp, Lowering, Patches};
+use super::tiling::Tiling;
 use crate::maths::chance::{Purpose, Seed};
 
 /// The directions for one layer, and for shares of so many rows. Who knows them can lie unseen.
@@ -80,10 +81,11 @@ impl Probe {
         };
         let lines = directions(&mut rng, op.columns / width.max(1));
         let places = directions(&mut rng, width);
-        let by_columns = lines.len() >= PARTS;
+        let bands = bands(&op, rows, lines.len());
+        let by_columns = bands.len() > PARTS;
         let (column_parts, row_parts) = if by_columns { (PARTS, 1) } else { (1, PARTS) };
-        let views: Vec<View> = deal(lines.len(), column_parts)
-            .map(|range| view(&op, &lines, &places, range))
+        let views: Vec<View> = deal(bands.len() - 1, column_parts)
+            .map(|range| view(&op, &lines, &places, bands[range.start]..bands[range.end]))
             .collect();
         let mut parts = Vec::new();
         for view in 0..views.len() {
@@ -95,6 +97,17 @@ impl Probe {
         let columns = products(&lines, &places);
         Self { op, rows, parts, views, columns, places }
     }
+}
+
+/// Where the output lines may be dealt out, and their end: lines that a share mixes stay together, for
+/// rounding carries what one of them sees into the others.
+fn bands(op: &Arc<LinearOp>, rows: usize, lines: usize) -> Vec<usize> {
+    let mixed = Tiling::of(op, rows).map_or(1, |tiling| tiling.lines_mixed());
+    let height = match &op.lowering {
+        Lowering::Permute { .. } => 1,
+        Lowering::Patches(patches) => patches.output[1].max(1),
+    };
+    (0..lines).filter(|line| line % height % mixed == 0).chain([lines]).collect()
 }
 
 /// The parts of `len` things, none empty, as equal as can be.

@@ -36,8 +36,9 @@ impl Shifts {
         let part = [1, 2].map(|axis| output[axis] + reach(axis));
         let shifts = Self::with_parts(patches, part);
         let [columns, wanted] = [shifts.columns(), output[1] * output[2]];
-        // A product takes as long for some columns as for whole registers of them.
-        let fill_as_much = columns <= wanted.next_multiple_of(CACHE_LINE);
+        // A product takes as long for some columns as for whole registers of them; each image is one.
+        let is_one = patches.batch == 1;
+        let fill_as_much = is_one && columns <= wanted.next_multiple_of(CACHE_LINE);
         (fill_as_much || columns * 100 <= wanted * MOST_PERCENT).then_some(shifts)
     }
 

@@ -44,6 +44,15 @@ impl Tiling {
         self.tiles.size
     }
 
+    /// In how many output lines, from the first of an image on, what any of them sees is rounded together. In
+    /// small tiles what an output does not see cancels without a rest.
+    pub(super) fn lines_mixed(&self) -> usize {
+        match self.size() {
+            Size::Two => 1,
+            Size::Four => Size::Four.outputs(),
+        }
+    }
+
     /// What shares are computed of: the input, laid out for tiles, or what is seen of it in each group of
     /// each image.
     pub(super) fn lay_out(&self, input: &Tensor) -> Lined {
@@ -238,6 +247,27 @@ mod tests {
                 (op.assemble(&[&result], op.rows, &finish, None), result)
             };
             assert_eq!(among_idle(output), output());
+        }
+    }
+
+    #[test]
+    fn nobody_is_accused_where_much_of_a_map_is_zero() {
+        let op = Arc::new(conv(1, 1, 32, 8, [28, 28]));
+        let tiling = Tiling::of(&op, 8).expect("it pays");
+        assert_eq!(tiling.size(), Size::Four);
+        let weights = weights(&op, 0.01);
+        let probe = Arc::new(Probe::new(op.clone(), 8, Seed(1), &[]));
+        let witness = Witness::new(probe, &weights);
+        for first in 0..28 {
+            for lines in [0..first, first..28, first..first + 1] {
+                let number = |at: &[usize]| (at[1] * 31 + at[2] * 7 + at[3]) % 97;
+                let x = Tensor::from_shape_fn(IxDyn(&op.input), |at| {
+                    if lines.contains(&at[2]) { number(at.slice()) as f32 / 50.0 } else { 0.0 }
+                });
+                let off = witness.off_by(&witness.sketch(&x), &op.apply(&weights, &x));
+                let off = off.expect("numbers");
+                assert!(off < 0.6, "lines {lines:?}: off by {off} of what is allowed");
+            }
         }
     }
 

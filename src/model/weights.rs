@@ -98,7 +98,7 @@ impl Weights {
     /// after the other: made when they are first asked for.
     pub(super) fn transformed(&self, groups: usize, size: Size) -> Option<&[f32]> {
         let transformed = self.transformed[size as usize].get_or_init(|| {
-            // Halves of what is next to nothing are not what they should be.
+            // Parts of what is next to nothing are not what they should be.
             let is_fit = self.iter().all(|w| *w == 0.0 || w.abs() > LEAST);
             let group = (self.len() / groups.max(1)).max(1);
             let transformed = |kernels| winograd::transformed(kernels, size);

@@ -2,8 +2,8 @@
 //!
 //! Two outputs are read off at 0, ±1 and infinity (Lavin and Gray, section 4.1). Four take two more points. At
 //! ±1 and ±2, as in their section 4.3, sums of very different size would meet, and digits be lost; with
-//! 0, ±√½, ±√2 and infinity a third as many are (Barabasz, Anderson, Soodhalter and Gregg, *Error analysis and
-//! improving the accuracy of Winograd convolution for deep neural networks*, TOMS 2020, on the choice of points).
+//! 0, ±√½, ±√2 and infinity fewer are (Barabasz, Anderson, Soodhalter and Gregg, *Error analysis and improving
+//! the accuracy of Winograd convolution for deep neural networks*, TOMS 2020, on the choice of points).
 
 use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 use std::f64::consts;

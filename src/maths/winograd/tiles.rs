@@ -50,6 +50,12 @@ impl Tiles {
         ((self.count[0] - 1) * self.line + self.count[1]).next_multiple_of(CACHE_LINE)
     }
 
+    /// How many numbers of a map they look at, with all between.
+    pub(super) fn reach(&self) -> usize {
+        let last = self.starts.iter().max().copied().unwrap_or(0);
+        last + (self.count[0] - 1) * self.line + self.count[1]
+    }
+
     /// How long it takes to multiply with one number of a kernel, in multiplications.
     pub fn cost(&self) -> usize {
         self.size.places() * (self.columns() + READING)

@@ -74,8 +74,8 @@ impl Supervisor {
 
     /// A holder for each share: the next one in turn that may be asked. Those that should not be
     /// are asked all the same if without them there would be too few, and on the last of the policy's
-    /// tries: where every result is checked, that costs nothing but their time. Who is suspect is not
-    /// counted on when it is asked again; but in its place nobody is asked who ever lied.
+    /// tries: where every result is checked, that costs nothing but their time. When a round is asked for
+    /// again, who is suspect is not counted on: then those are asked too who are only silent, not liars.
     fn choose(
         &mut self,
         now: Time,
@@ -93,27 +93,31 @@ impl Supervisor {
             let in_turn = || holders[turn..].iter().chain(&holders[..turn]).copied();
             match in_turn().find(|device| self.health.may_ask(now, *device, &mut judgements)) {
                 Some(device) => chosen.push((*share, device)),
-                None => reserve.extend(
-                    in_turn().find(|device| !self.health.is_away(*device)).map(|d| (*share, d)),
-                ),
+                None => {
+                    let here = || in_turn().filter(|device| !self.health.is_away(*device));
+                    let honest = here().find(|device| !self.health.has_lied(*device));
+                    reserve.extend(honest.or(here().next()).map(|device| (*share, device)));
+                }
             }
         }
         self.note_judgements(judgements, out);
         if reserve.is_empty() {
             return chosen;
         }
-        let mut would_do = |chosen: &mut dyn Iterator<Item = &(usize, DeviceId)>| {
-            let would: Arrived = have.iter().copied().chain(chosen.map(|(s, _)| *s)).collect();
+        let mut would_do = |asked: &[(usize, DeviceId)]| {
+            let would: Arrived =
+                have.iter().copied().chain(asked.iter().map(|(s, _)| *s)).collect();
             self.decoders[stage.0].decoder(&would).is_ok()
         };
         let is_last = attempt > 0 && attempt == plan.policy.retries;
         let is_checked = plan.stages[stage.0].verify == Verify::Always;
-        let is_good = |(_, device): &&(usize, DeviceId)| self.health.is_good(*device);
-        if would_do(&mut chosen.iter()) && !(is_last && is_checked) {
-            if attempt == 0 || would_do(&mut chosen.iter().filter(is_good)) {
-                return chosen;
+        if would_do(&chosen) && !(is_last && is_checked) {
+            let is_good = |(_, device): &(usize, DeviceId)| self.health.is_good(*device);
+            let good: Vec<_> = chosen.iter().copied().filter(is_good).collect();
+            match attempt == 0 || would_do(&good) {
+                true => reserve.clear(),
+                false => reserve.retain(|(_, device)| !self.health.has_lied(*device)),
             }
-            reserve.retain(|(_, device)| !self.health.has_lied(*device));
         }
         chosen.append(&mut reserve);
         chosen.sort();
