@@ -121,8 +121,10 @@ impl Row<'_> {
             Some((maxima, _)) => {
                 maxima.put(row, self.to);
                 // Where nothing was a number there is none; a ReLU would make it a zero.
-                let some = self.to.iter_mut().filter(|y| **y != f32::NEG_INFINITY);
-                some.for_each(|y| *y = finish(*y));
+                let nothing = f32::NEG_INFINITY;
+                for y in self.to {
+                    *y = if *y == nothing { nothing } else { finish(*y) };
+                }
             }
         }
     }
