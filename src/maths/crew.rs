@@ -77,52 +77,26 @@ pub fn by_rows(
     least: usize,
     work: impl Fn(usize, &mut [f32]) -> Option<()> + Sync,
 ) -> Option<()> {
-    if IS_OF_CREW.get() { parted(0, out, (len, least.max(1)), &work) } else { work(0, out) }
+    side_by_side(vec![out], len, least, |first, outs| work(first, outs[0]))
+}
+
+/// Like [`by_rows`], of several buffers at a time: of each the same rows.
+pub fn side_by_side(
+    outs: Vec<&mut [f32]>,
+    len: usize,
+    least: usize,
+    work: impl Fn(usize, &mut [&mut [f32]]) -> Option<()> + Sync,
+) -> Option<()> {
+    parted(0, outs, (len, least.max(1)), &work)
 }
 
 /// As long as nobody wants a part, so many rows after the other.
 fn parted(
     mut first: usize,
-    mut out: &mut [f32],
-    (len, least): (usize, usize),
-    work: &(impl Fn(usize, &mut [f32]) -> Option<()> + Sync),
-) -> Option<()> {
-    loop {
-        let rows = out.len() / len.max(1);
-        if rows < 2 * least {
-            return work(first, out);
-        }
-        if is_wanted() {
-            let (upper, lower) = out.split_at_mut(rows / 2 * len);
-            return both(
-                || parted(first, upper, (len, least), work),
-                || parted(first + rows / 2, lower, (len, least), work),
-            );
-        }
-        let (next, rest) = out.split_at_mut(least * len);
-        work(first, next)?;
-        (first, out) = (first + least, rest);
-    }
-}
-
-/// Has `work` fill several buffers side by side, whose rows are so long: it is given the number of the first
-/// and so many rows of each, `least` or more.
-pub fn side_by_side(
-    outs: Vec<&mut [f32]>,
-    len: usize,
-    least: usize,
-    work: impl Fn(usize, &mut [&mut [f32]]) + Sync,
-) {
-    parted_alike(0, outs, (len, least.max(1)), &work);
-}
-
-/// Like [`parted`], of each buffer the same rows.
-fn parted_alike(
-    mut first: usize,
     mut outs: Vec<&mut [f32]>,
     (len, least): (usize, usize),
-    work: &(impl Fn(usize, &mut [&mut [f32]]) + Sync),
-) {
+    work: &(impl Fn(usize, &mut [&mut [f32]]) -> Option<()> + Sync),
+) -> Option<()> {
     loop {
         let rows = outs.first().map_or(0, |out| out.len() / len.max(1));
         if !IS_OF_CREW.get() || rows < 2 * least {
@@ -133,14 +107,12 @@ fn parted_alike(
         let split = outs.iter_mut().map(|out| out.split_off_mut(..taken * len).expect("so many"));
         let mut upper: Vec<&mut [f32]> = split.collect();
         if is_wanted {
-            let part = |first, outs| {
-                parted_alike(first, outs, (len, least), work);
-                Some(())
-            };
-            both(|| part(first, upper), || part(first + taken, outs)).expect("it is done");
-            return;
+            return both(
+                || parted(first, upper, (len, least), work),
+                || parted(first + taken, outs, (len, least), work),
+            );
         }
-        work(first, &mut upper);
+        work(first, &mut upper)?;
         first += taken;
     }
 }
@@ -221,12 +193,14 @@ mod tests {
             let numbered = || {
                 let mut outs = vec![vec![f32::NAN; rows * len]; 3];
                 let slices = outs.iter_mut().map(|out| &mut out[..]).collect();
-                side_by_side(slices, len, least, |first, outs| {
+                let done = side_by_side(slices, len, least, |first, outs| {
                     for (number, out) in outs.iter_mut().enumerate() {
                         let rows = out.chunks_mut(len).zip(first..);
                         rows.for_each(|(row, at)| row.fill((100 * number + at) as f32));
                     }
+                    Some(())
                 });
+                assert_eq!(done, Some(()));
                 outs
             };
             let row = |number: usize, at: usize| (100 * number + at / len) as f32;

@@ -124,7 +124,7 @@ fn see_in<F: Form<PLACES, OUTPUTS>, const PLACES: usize, const OUTPUTS: usize>(
     assert_eq!(seen.len(), PLACES * PLACES * place, "(places, channels, columns)");
     let (used, reach) = (channels * columns, tiles.reach());
     let places = seen.chunks_exact_mut(place).map(|place| &mut place[..used]).collect();
-    side_by_side(places, columns, SUMS.div_ceil(tiles.seen(1)), |first, seen| {
+    let done = side_by_side(places, columns, SUMS.div_ceil(tiles.seen(1)), |first, seen| {
         for channel in 0..seen[0].len() / columns {
             show(first + channel, &mut |map| {
                 assert!(reach <= map.len(), "a map reaches to its last tile");
@@ -133,7 +133,9 @@ fn see_in<F: Form<PLACES, OUTPUTS>, const PLACES: usize, const OUTPUTS: usize>(
                 Arch::new().dispatch(see);
             });
         }
+        Some(())
     });
+    done.expect("nobody calls it off");
 }
 
 /// Which lines of all of a map's tiles give.

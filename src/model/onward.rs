@@ -190,3 +190,21 @@ impl Piece {
         Some(Onward { order, pool, shape, work: segment.work })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::maths::maxima::Window;
+
+    #[test]
+    fn of_a_map_without_a_number_no_answer_is_made() {
+        let window = Window { input: 2, output: 1, kernel: 2, stride: 2, pad: 0 };
+        let maxima = Maxima::new(window, window);
+        let mut rows = [0.0; 2];
+        let room = Room { rows: &mut rows, len: 1, maxima: Some(&maxima) };
+        let maps = [[f32::NAN; 4], [-3.0, 1.0, f32::NAN, 0.5]];
+        room.fill(4, |at, row| row.put_finished(&maps[at], |y| (y - 0.25).max(0.0)));
+        assert!(!rows[0].is_finite());
+        assert_eq!(rows[1], 0.75);
+    }
+}

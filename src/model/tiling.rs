@@ -44,15 +44,6 @@ impl Tiling {
         self.tiles.size
     }
 
-    /// In how many output lines, from the first of an image on, what any of them sees is rounded together. In
-    /// small tiles what an output does not see cancels without a rest.
-    pub(super) fn lines_mixed(&self) -> usize {
-        match self.size() {
-            Size::Two => 1,
-            Size::Four => Size::Four.outputs(),
-        }
-    }
-
     /// What shares are computed of: the input, laid out for tiles, or what is seen of it in each group of
     /// each image.
     pub(super) fn lay_out(&self, input: &Tensor) -> Lined {

@@ -22,6 +22,15 @@ impl Size {
         self.outputs() + 2
     }
 
+    /// In how many output lines, from the first of a map on, what any of them sees is rounded together. In
+    /// small tiles what an output does not see cancels without a rest.
+    pub fn lines_mixed(self) -> usize {
+        match self {
+            Self::Two => 1,
+            Self::Four => self.outputs(),
+        }
+    }
+
     /// How many in all.
     pub fn places(self) -> usize {
         self.side() * self.side()
