@@ -145,7 +145,7 @@ fn tiles(c: &mut Criterion) {
             rows,
             depth,
             columns,
-            lowering: Lowering::Patches(patches),
+            lowering: Lowering::patches(patches, 1),
             raising: Raising { axes: vec![0, 1, 2], shape: dims.clone(), dims },
         };
         let weights: Weights = vec![0.5; rows * depth].into();

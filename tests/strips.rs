@@ -44,7 +44,7 @@ fn convolution(patches: Patches, groups: usize, rows: usize) -> Layer {
         rows,
         depth,
         columns: batch * positions,
-        lowering: Lowering::Patches(patches),
+        lowering: Lowering::patches(patches, groups),
         raising: Raising {
             dims: vec![groups, rows, batch, positions],
             axes: if batch == 1 { vec![0, 1, 2, 3] } else { vec![2, 0, 1, 3] },

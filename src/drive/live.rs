@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::Setup;
@@ -17,7 +18,7 @@ use super::pool::{Begun, Pool, Urgency, Weight, with_pool};
 use super::run::{Run, Watch};
 use crate::fault::{Cost, Way};
 use crate::node::{Job, NodeId, Output};
-use crate::plan::{Plan, Trigger};
+use crate::plan::{Plan, Share, Trigger};
 use crate::units::{Bytes, DeviceId, Flops, Span, Time};
 
 /// Runs in real time.
@@ -25,6 +26,8 @@ use crate::units::{Bytes, DeviceId, Flops, Span, Time};
 /// # Errors
 /// If the machine has no threads left, or the pool of them breaks down.
 pub(super) fn live(setup: &Setup, rudder: Option<Rudder>, watch: Watch<'_>) -> anyhow::Result<()> {
+    // Parities too: the request in which a device dies is not to wait for it.
+    setup.deployment.shares().par_bridge().for_each(Share::prepare);
     with_pool(|pool| drive(setup, Rc::new(pool), rudder, watch))?
 }
 

@@ -27,18 +27,22 @@ use super::lines::product_of_lines;
 use super::room::{Lined, with_line};
 
 /// `G g Gᵀ` of each kernel: (rows · channels, 3, 3) becomes (places, rows · channels).
-pub fn transformed(kernels: &[f32], size: Size) -> Vec<f32> {
+///
+/// # Panics
+/// If there is not as much room as that takes.
+pub fn transform(kernels: &[f32], size: Size, to: &mut [f32]) {
+    assert_eq!(to.len(), size.places() * (kernels.len() / 9), "(places, rows · channels)");
     match size {
-        Size::Two => stretched::<Two, 4, 2>(kernels),
-        Size::Four => stretched::<Four, 6, 4>(kernels),
+        Size::Two => stretch::<Two, 4, 2>(kernels, to),
+        Size::Four => stretch::<Four, 6, 4>(kernels, to),
     }
 }
 
-fn stretched<F: Form<PLACES, OUTPUTS>, const PLACES: usize, const OUTPUTS: usize>(
+fn stretch<F: Form<PLACES, OUTPUTS>, const PLACES: usize, const OUTPUTS: usize>(
     kernels: &[f32],
-) -> Vec<f32> {
+    to: &mut [f32],
+) {
     let count = kernels.len() / 9;
-    let mut to = vec![0.0; PLACES * PLACES * count];
     for (at, g) in kernels.chunks_exact(9).enumerate() {
         let g = |i: usize, j: usize| f64::from(g[3 * i + j]);
         let down: [_; 3] = from_fn(|j| F::stretched(from_fn(|i| g(i, j))));
@@ -48,7 +52,6 @@ fn stretched<F: Form<PLACES, OUTPUTS>, const PLACES: usize, const OUTPUTS: usize
             }
         }
     }
-    to
 }
 
 /// The convolution of so many channels of `x`, which lie as `tiles` says, with `transformed` kernels of
@@ -230,6 +233,12 @@ mod tests {
         }
         let starts = (0..size.places()).map(|at| place(at % size.side(), at / size.side()));
         (laid, Tiles { size, starts: starts.collect(), map, count, line: across })
+    }
+
+    fn transformed(kernels: &[f32], size: Size) -> Vec<f32> {
+        let mut to = vec![f32::NAN; size.places() * kernels.len() / 9];
+        transform(kernels, size, &mut to);
+        to
     }
 
     /// The convolution of maps of (channels, height + 2, width + 2).

@@ -5,15 +5,14 @@
 //! share is the same operator with coded rows.
 
 use std::borrow::Cow;
-use std::sync::Arc;
-
-use ndarray::{ArcArray, ArrayViewD, IxDyn};
 
 use super::Weights;
+use super::layout::Layout;
 use super::lowered::{Input, Inputs};
-use super::onward::Room;
+pub use super::output::{Finish, Raising};
 pub use super::patches::Patches;
-use super::tiling::Tiling;
+use super::shifts::Shifts;
+use super::tiling::{LEAST_ROWS, Tiling};
 use crate::maths::Tensor;
 use crate::maths::crew::Asked;
 use crate::maths::product::{FEW, product_while};
@@ -42,29 +41,14 @@ pub enum Lowering {
     /// Its axes are permuted.
     Permute { axes: Vec<usize> },
     /// Its patches are gathered (im2col).
-    Patches(Patches),
+    Patches(Layout),
 }
 
-/// How (groups, rows, columns) becomes the output tensor.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Raising {
-    /// The dimensions behind groups, rows and columns, in that order.
-    pub dims: Vec<usize>,
-    /// The order of those dimensions in the output.
-    pub axes: Vec<usize>,
-    /// The shape of the output; unit dimensions may come and go.
-    pub shape: Vec<usize>,
-}
-
-/// What becomes of a decoded result on its way into the output.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Finish {
-    /// (groups · rows), added to each row.
-    pub bias: Option<Arc<Vec<f32>>>,
-    /// Whether a second input of the layer's, shaped as its output, is added then: a residual connection.
-    pub adds: bool,
-    /// Whether what is then below zero becomes zero: a ReLU.
-    pub rectify: bool,
+impl Lowering {
+    /// A convolution's, of so many groups of channels.
+    pub fn patches(patches: Patches, groups: usize) -> Self {
+        Self::Patches(Layout::new(patches, groups))
+    }
 }
 
 impl LinearOp {
@@ -110,7 +94,7 @@ impl LinearOp {
         wanted: Asked<'_>,
     ) -> Option<Vec<f32>> {
         let rows = weights.len() / (self.groups * self.depth).max(1);
-        if let Some(tiling) = Tiling::of(self, rows)
+        if let Some(tiling) = self.tiling(rows)
             && let Some(kernels) = weights.transformed(self.groups, tiling.size())
         {
             let out = tiling.convolve(kernels, input, wanted)?;
@@ -126,7 +110,7 @@ impl LinearOp {
             let lowered = wanted().then(|| input.lowered(self))?;
             let parts = weights.chunks(rows * self.depth).zip(out.chunks_mut(rows * self.columns));
             for (group, (weights, out)) in parts.enumerate() {
-                lowered.multiply(group, weights, input.tensor, out, wanted)?;
+                lowered.multiply(self, group, weights, input.tensor, out, wanted)?;
             }
             return Some(out);
         }
@@ -186,6 +170,33 @@ impl LinearOp {
         Some(results)
     }
 
+    /// Has ready what [`Self::apply`] needs beside an input, with these weights.
+    pub fn prepare(&self, weights: &Weights) {
+        let rows = weights.len() / (self.groups * self.depth).max(1);
+        let is_tiled = self
+            .tiling(rows)
+            .is_some_and(|tiling| weights.transformed(self.groups, tiling.size()).is_some());
+        if !is_tiled {
+            self.shifts();
+        }
+    }
+
+    /// How its input is laid out as lines; `None` if it is a matrix's, or patches are better gathered.
+    pub(super) fn shifts(&self) -> Option<&Shifts> {
+        match &self.lowering {
+            Lowering::Patches(layout) => layout.shifts(),
+            Lowering::Permute { .. } => None,
+        }
+    }
+
+    /// How shares of so many rows in each group compute in tiles; `None` where that would not pay.
+    pub(super) fn tiling(&self, rows: usize) -> Option<&Tiling> {
+        match &self.lowering {
+            Lowering::Patches(layout) if rows >= LEAST_ROWS => layout.tiling(),
+            Lowering::Patches(_) | Lowering::Permute { .. } => None,
+        }
+    }
+
     pub(super) fn lower<'x>(&self, input: &'x Tensor) -> Cow<'x, [f32]> {
         match &self.lowering {
             Lowering::Permute { axes } => match input.as_slice() {
@@ -197,91 +208,5 @@ impl LinearOp {
             },
             Lowering::Patches(patches) => Cow::Owned(patches.gather(input, 0..patches.channels)),
         }
-    }
-
-    /// Puts results in their places, one block of rows after the other, and finishes them.
-    ///
-    /// # Panics
-    /// As [`Self::put_rows`].
-    pub fn assemble(
-        &self,
-        blocks: &[&[f32]],
-        q: usize,
-        finish: &Finish,
-        addend: Option<&Tensor>,
-    ) -> Tensor {
-        self.filled(|room| self.put_rows(blocks, q, finish, addend, room))
-    }
-
-    /// The output whose rows are filled in.
-    pub fn filled(&self, fill: impl FnOnce(Room<'_>)) -> Tensor {
-        let mut rows = buffer(self.output_rows() * self.columns);
-        fill(Room::new(&mut rows, self.columns));
-        self.raising.raise(rows)
-    }
-
-    /// Rows of all groups together.
-    pub fn output_rows(&self) -> usize {
-        self.groups * self.rows
-    }
-
-    /// Finishes rows and puts them one after the other.
-    ///
-    /// `blocks[b]` is (groups, q, columns) for rows `b·q .. (b+1)·q` of each group; rows past the
-    /// layer's last are the padding of the last blocks and are dropped.
-    ///
-    /// # Panics
-    /// If there are too few rows, or no `addend` where one is added.
-    pub fn put_rows(
-        &self,
-        blocks: &[&[f32]],
-        q: usize,
-        finish: &Finish,
-        addend: Option<&Tensor>,
-        to: Room<'_>,
-    ) {
-        let addend = addend.filter(|_| finish.adds).map(|addend| addend.as_standard_layout());
-        let addend = addend.as_ref().and_then(|addend| addend.as_slice());
-        let added = addend.map_or(0, <[f32]>::len);
-        let to_add = if finish.adds { self.output_rows() * self.columns } else { 0 };
-        assert_eq!(added, to_add, "what is added is there");
-        to.fill(self.columns, |at, to| {
-            let (group, row) = (at / self.rows, at % self.rows);
-            let start = (group * q + row % q) * self.columns;
-            let result = &blocks[row / q][start..start + self.columns];
-            let bias = finish.bias.as_ref().map_or(0.0, |bias| bias[at]);
-            let biased = result.iter().map(|y| y + bias);
-            match addend.map(|addend| &addend[at * self.columns..]) {
-                None if finish.rectify => to.put_finished(result, |y| rectified(y + bias)),
-                None => to.put_finished(result, |y| y + bias),
-                Some(x) if finish.rectify => {
-                    to.put(biased.zip(x).map(|(y, x)| rectified(y + x)));
-                }
-                Some(x) => to.put(biased.zip(x).map(|(y, x)| y + x)),
-            }
-        });
-    }
-}
-
-/// Zero in place of what is below; NaN stays NaN.
-fn rectified(y: f32) -> f32 {
-    if y < 0.0 { 0.0 } else { y }
-}
-
-impl Raising {
-    /// Whether (groups, rows, columns) lie in the output as they are.
-    pub(super) fn is_plain(&self) -> bool {
-        self.axes.is_sorted()
-    }
-
-    /// What belongs to each element of (groups, rows, columns), as it lies in the output.
-    pub(super) fn raise<T: Clone>(&self, flat: Vec<T>) -> ArcArray<T, IxDyn> {
-        let shape = IxDyn(&self.shape);
-        if self.is_plain() {
-            return ArcArray::from_shape_vec(shape, flat).expect("the layer's own shape");
-        }
-        let view = ArrayViewD::from_shape(IxDyn(&self.dims), &flat).expect("the layer's own dims");
-        let permuted: Vec<T> = view.permuted_axes(&self.axes[..]).iter().cloned().collect();
-        ArcArray::from_shape_vec(shape, permuted).expect("the layer's own shape")
     }
 }

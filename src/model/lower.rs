@@ -154,7 +154,7 @@ fn convolution(graph: &TypedModel, node: &TypedNode, conv: &Conv) -> Result<Lowe
         rows,
         depth: spec.input_channels / conv.group * kernel_size,
         columns: batch * positions,
-        lowering: Lowering::Patches(patches),
+        lowering: Lowering::patches(patches, groups),
         raising: Raising {
             dims: vec![groups, rows, batch, positions],
             axes: if batch == 1 { vec![0, 1, 2, 3] } else { vec![2, 0, 1, 3] },

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::linear::{LinearOp, Lowering};
-use super::shifts::Shifts;
+use super::linear::LinearOp;
 use super::tiling::Tiling;
 use crate::maths::Tensor;
 use crate::maths::crew::{Asked, Once};
@@ -113,51 +112,27 @@ impl<'i> Input<'i> {
 pub(super) struct Lowered {
     /// None if it is the input itself.
     laid: Option<Vec<f32>>,
-    /// Of the lines of one group.
-    starts: Vec<usize>,
-    /// From one group's first line to the next one's.
-    group: usize,
-    /// From one image's to the next one's, and how many images there are. Gathered patches, and matrices,
-    /// are one.
-    image: (usize, usize),
-    /// How lines become columns; None if they are.
-    shifts: Option<Shifts>,
+    /// Where the rows of a matrix begin; none where lines are shifts, which begin where those say.
+    rows: Vec<usize>,
 }
 
 impl Lowered {
     fn new(op: &LinearOp, input: &Tensor) -> Self {
-        let shifts = match &op.lowering {
-            Lowering::Patches(patches) => Shifts::of(patches).map(|shifts| (shifts, patches)),
-            Lowering::Permute { .. } => None,
-        };
-        let Some((shifts, patches)) = shifts else {
-            let laid = match op.lower(input) {
-                Cow::Borrowed(_) => None,
-                Cow::Owned(laid) => Some(laid),
-            };
-            let starts = (0..op.depth).map(|row| row * op.columns).collect();
-            return Self {
-                laid,
-                starts,
-                group: op.depth * op.columns,
-                image: (0, 1),
-                shifts: None,
-            };
-        };
-        let channels = patches.channels / op.groups.max(1);
-        let is_plain = shifts.is_plain() && input.is_standard_layout();
-        Self {
-            laid: (!is_plain).then(|| shifts.lay_out(input)),
-            starts: shifts.starts(channels),
-            group: channels * shifts.map(),
-            image: (patches.channels * shifts.map(), patches.batch),
-            shifts: (patches.batch != 1 || shifts.columns() != op.columns).then_some(shifts),
+        if let Some(shifts) = op.shifts() {
+            let is_plain = shifts.is_plain() && input.is_standard_layout();
+            return Self { laid: (!is_plain).then(|| shifts.lay_out(input)), rows: Vec::new() };
         }
+        let laid = match op.lower(input) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(laid) => Some(laid),
+        };
+        Self { laid, rows: (0..op.depth).map(|row| row * op.columns).collect() }
     }
 
     /// One group's weights, (rows, depth), times its part, into (rows, columns), while it is `wanted`.
     pub(super) fn multiply(
         &self,
+        op: &LinearOp,
         group: usize,
         weights: &[f32],
         input: &Tensor,
@@ -168,20 +143,23 @@ impl Lowered {
             Some(laid) => laid,
             None => input.as_slice().expect("it lies as it should"),
         };
-        let laid = &laid[group * self.group..];
-        let rows = weights.len() / self.starts.len().max(1);
-        let Some(shifts) = &self.shifts else {
-            let shape = [rows, out.len() / rows.max(1)];
-            return product_of_lines(weights, laid, &self.starts, out, shape, wanted);
+        let rows = weights.len() / op.depth.max(1);
+        let Some(shifts) = op.shifts() else {
+            let laid = &laid[group * op.depth * op.columns..];
+            return product_of_lines(weights, laid, &self.rows, out, [rows, op.columns], wanted);
         };
-        let (image, images) = self.image;
-        let columns = out.len() / rows.max(1) / images;
+        let (laid, starts) = (&laid[group * shifts.group()..], shifts.starts());
+        let (images, shape) = (shifts.images(), [rows, shifts.columns()]);
+        if images == 1 && shifts.columns() == op.columns {
+            return product_of_lines(weights, laid, starts, out, shape, wanted);
+        }
+        let columns = op.columns / images;
         with_room(rows * shifts.columns(), |lines| {
-            for at in 0..images {
-                let (laid, shape) = (&laid[at * image..], [rows, shifts.columns()]);
-                product_of_lines(weights, laid, &self.starts, lines, shape, wanted)?;
+            for image in 0..images {
+                let laid = &laid[image * op.groups * shifts.group()..];
+                product_of_lines(weights, laid, starts, lines, shape, wanted)?;
                 let results = lines.chunks_exact(shifts.columns());
-                let to = out.chunks_exact_mut(columns).skip(at).step_by(images);
+                let to = out.chunks_exact_mut(columns).skip(image).step_by(images);
                 to.zip(results).for_each(|(to, lines)| shifts.cut_out(lines, to));
             }
             Some(())

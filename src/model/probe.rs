@@ -12,7 +12,6 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::linear::{LinearOp, Lowering, Patches};
-use super::tiling::Tiling;
 use crate::maths::chance::{Purpose, Seed};
 
 /// The directions for one layer, and for shares of so many rows. Who knows them can lie unseen.
@@ -102,7 +101,7 @@ impl Probe {
 /// Where the output lines may be dealt out, and their end: lines that a share mixes stay together, for
 /// rounding carries what one of them sees into the others.
 fn bands(op: &Arc<LinearOp>, rows: usize, lines: usize) -> Vec<usize> {
-    let mixed = Tiling::of(op, rows).map_or(1, |tiling| tiling.size().lines_mixed());
+    let mixed = op.tiling(rows).map_or(1, |tiling| tiling.size().lines_mixed());
     let height = match &op.lowering {
         Lowering::Permute { .. } => 1,
         Lowering::Patches(patches) => patches.output[1].max(1),

@@ -23,18 +23,23 @@ pub(super) struct Shifts {
     used: Vec<bool>,
     /// One for each place across a stride.
     stretches: Vec<Stretch>,
+    /// Where the lines of a group begin, in the order of its depth, counted from the group's first map.
+    starts: Vec<usize>,
+    /// From one group's first map to the next one's.
+    group: usize,
 }
 
 impl Shifts {
-    /// `None` where patches are better gathered: over three axes, or where too much would be dropped.
-    pub(super) fn of(patches: &Patches) -> Option<Self> {
+    /// For groups of so many channels; `None` where patches are better gathered: over three axes, or where too
+    /// much would be dropped.
+    pub(super) fn of(patches: &Patches, channels: usize) -> Option<Self> {
         let Patches { kernel, stride, dilation, output, .. } = patches;
         if [patches.input[0], kernel[0], output[0], stride[0]] != [1; 4] || patches.pad[0] > 0 {
             return None;
         }
         let reach = |axis: usize| (kernel[axis] - 1) * dilation[axis] / stride[axis];
         let part = [1, 2].map(|axis| output[axis] + reach(axis));
-        let shifts = Self::with_parts(patches, part);
+        let shifts = Self::with_parts(patches, channels, part);
         let [columns, wanted] = [shifts.columns(), output[1] * output[2]];
         // A product takes as long for some columns as for whole registers of them; each image is one.
         let is_one = patches.batch == 1;
@@ -42,7 +47,7 @@ impl Shifts {
         (fill_as_much || columns * 100 <= wanted * MOST_PERCENT).then_some(shifts)
     }
 
-    fn with_parts(patches: &Patches, part: [usize; 2]) -> Self {
+    fn with_parts(patches: &Patches, channels: usize, part: [usize; 2]) -> Self {
         let Patches { input, kernel, stride, dilation, pad, .. } = patches;
         let of = |across| Stretch::of(input[2], stride[2], across, pad[2], part[1]);
         let is_seen = |axis: usize, at: usize| {
@@ -51,7 +56,8 @@ impl Shifts {
         let used = (0..stride[1] * stride[2])
             .map(|at| is_seen(1, at / stride[2]) && is_seen(2, at % stride[2]));
         let (used, stretches) = (used.collect(), (0..stride[2]).map(of).collect());
-        Self { patches: patches.clone(), part, used, stretches }
+        let (starts, group) = (starts(patches, channels, part), channels * map(patches, part));
+        Self { patches: patches.clone(), part, used, stretches, starts, group }
     }
 
     /// How long a line is.
@@ -60,22 +66,19 @@ impl Shifts {
         (lines - 1) * self.part[1] + places
     }
 
-    /// Of the lines of a group of channels, in the order of its depth, counted from the group's first map.
-    pub(super) fn starts(&self, channels: usize) -> Vec<usize> {
-        let Patches { kernel, stride, dilation, .. } = &self.patches;
-        let part = |axis: usize, k: usize| k * dilation[axis] % stride[axis];
-        let shift = |axis: usize, k: usize| k * dilation[axis] / stride[axis];
-        let mut starts = Vec::with_capacity(channels * kernel[1] * kernel[2]);
-        for channel in 0..channels {
-            for k1 in 0..kernel[1] {
-                for k2 in 0..kernel[2] {
-                    let part = part(1, k1) * stride[2] + part(2, k2);
-                    let inside = shift(1, k1) * self.part[1] + shift(2, k2);
-                    starts.push(channel * self.map() + part * self.part_len() + inside);
-                }
-            }
-        }
-        starts
+    /// Where the lines of a group begin, in the order of its depth, counted from the group's first map.
+    pub(super) fn starts(&self) -> &[usize] {
+        &self.starts
+    }
+
+    /// From one group's first map to the next one's.
+    pub(super) fn group(&self) -> usize {
+        self.group
+    }
+
+    /// How many there are, one after the other.
+    pub(super) fn images(&self) -> usize {
+        self.patches.batch
     }
 
     /// From a place to the one below it.
@@ -89,7 +92,7 @@ impl Shifts {
 
     /// The size of one map.
     pub(super) fn map(&self) -> usize {
-        self.patches.stride[1] * self.patches.stride[2] * self.part_len()
+        map(&self.patches, self.part)
     }
 
     /// Whether the input lies like this as it is.
@@ -151,6 +154,28 @@ impl Shifts {
             .zip(from)
             .for_each(|(to, from)| to.copy_from_slice(&from[..places]));
     }
+}
+
+fn map(Patches { stride, .. }: &Patches, part: [usize; 2]) -> usize {
+    stride[1] * stride[2] * part[0] * part[1]
+}
+
+/// Where the lines of so many channels begin.
+fn starts(patches: &Patches, channels: usize, part: [usize; 2]) -> Vec<usize> {
+    let Patches { kernel, stride, dilation, .. } = patches;
+    let at = |axis: usize, k: usize| k * dilation[axis] % stride[axis];
+    let shift = |axis: usize, k: usize| k * dilation[axis] / stride[axis];
+    let mut starts = Vec::with_capacity(channels * kernel[1] * kernel[2]);
+    for channel in 0..channels {
+        for k1 in 0..kernel[1] {
+            for k2 in 0..kernel[2] {
+                let first = (at(1, k1) * stride[2] + at(2, k2)) * part[0] * part[1];
+                let inside = shift(1, k1) * part[1] + shift(2, k2);
+                starts.push(channel * map(patches, part) + first + inside);
+            }
+        }
+    }
+    starts
 }
 
 /// Every `stride`th place of a line that is padded in front.
@@ -231,8 +256,8 @@ mod tests {
             });
             let reach = |axis: usize| (kernel[axis] - 1) * dilation[axis] / stride[axis];
             let part = [0, 1].map(|axis| output[axis] + reach(axis));
-            let shifts = Shifts::with_parts(&patches, part);
-            let (laid, starts) = (shifts.lay_out(&x), shifts.starts(channels));
+            let shifts = Shifts::with_parts(&patches, channels, part);
+            let (laid, starts) = (shifts.lay_out(&x), shifts.starts());
             let gathered = patches.gather(&x, 0..channels);
             let positions = output[0] * output[1];
             let mut rows = gathered.chunks_exact(positions);

@@ -148,7 +148,7 @@ mod tests {
             rows: 2,
             depth: patches.channels / groups * kernel,
             columns,
-            lowering: Lowering::Patches(patches),
+            lowering: Lowering::patches(patches, groups),
             raising: Raising { dims: vec![], axes: vec![], shape: vec![] },
         }
     }

@@ -40,7 +40,7 @@ impl Strips {
     /// positions).
     pub fn op(&self, stacked: usize) -> LinearOp {
         let whole = self.patches();
-        let mut patches = whole.clone();
+        let mut patches = Patches::clone(whole);
         patches.batch = stacked * whole.batch;
         patches.input[self.axis] = self.reach();
         patches.pad[self.axis] = 0;
@@ -50,7 +50,7 @@ impl Strips {
         let columns = patches.batch * patches.output.iter().product::<usize>();
         let dims = vec![self.op.groups, self.op.rows, columns];
         let raising = Raising { axes: vec![0, 1, 2], shape: dims.clone(), dims };
-        let lowering = Lowering::Patches(patches);
+        let lowering = Lowering::patches(patches, self.op.groups);
         LinearOp { input, columns, lowering, raising, ..(*self.op).clone() }
     }
 
@@ -112,7 +112,7 @@ impl Strips {
 
 fn patches(op: &LinearOp) -> Option<&Patches> {
     match &op.lowering {
-        Lowering::Patches(patches) => Some(patches),
+        Lowering::Patches(layout) => Some(layout),
         Lowering::Permute { .. } => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Which convolutions are computed in tiles, by Winograd's algorithm, and how their input is laid out.
 
-use super::linear::{LinearOp, Lowering, Patches};
+use super::linear::Patches;
 use super::lowered::Input;
 use super::shifts::Shifts;
 use crate::maths::Tensor;
@@ -10,7 +10,7 @@ use crate::maths::winograd::{self, Size, Tiles};
 
 /// A convolution of 3 × 3 kernels at every place of its map. A tile is what a kernel of its size looks at, with
 /// as many places from one to the next as it gives outputs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Tiling {
     shifts: Shifts,
     tiles: Tiles,
@@ -22,20 +22,18 @@ pub(super) struct Tiling {
 }
 
 impl Tiling {
-    /// For weights of so many rows in each group; `None` where it would not pay.
-    pub(super) fn of(op: &LinearOp, rows: usize) -> Option<Self> {
-        let Lowering::Patches(patches) = &op.lowering else { return None };
+    /// For groups of so many channels; `None` where it would not pay.
+    pub(super) fn of(patches: &Patches, channels: usize) -> Option<Self> {
         let Patches { kernel, stride, dilation, output, .. } = patches;
-        let channels = patches.channels / op.groups.max(1);
         let is_dense = (stride, dilation) == (&[1; 3], &[1; 3]) && output[0] == 1;
-        if *kernel != [1, 3, 3] || !is_dense || channels < LEAST_CHANNELS || rows < LEAST_ROWS {
+        if *kernel != [1, 3, 3] || !is_dense || channels < LEAST_CHANNELS {
             return None;
         }
         let (shifts, tiles) = [Size::Two, Size::Four]
             .into_iter()
             .filter_map(|size| tiles(patches, size))
             .min_by_key(|(_, tiles)| tiles.cost())?;
-        let (groups, images) = (op.groups, patches.batch);
+        let (groups, images) = (patches.channels / channels, patches.batch);
         Some(Self { shifts, tiles, groups, channels, images, output: [output[1], output[2]] })
     }
 
@@ -130,16 +128,16 @@ fn tiles(patches: &Patches, size: Size) -> Option<(Shifts, Tiles)> {
         output: [1, down, across],
         ..patches.clone()
     };
-    let shifts = Shifts::of(&of_tiles).filter(|_| down * across >= LEAST_TILES)?;
-    let row_by_row = shifts.starts(1);
-    let starts = (0..size.places()).map(|at| row_by_row[at % side * side + at / side]).collect();
+    let shifts = Shifts::of(&of_tiles, 1).filter(|_| down * across >= LEAST_TILES)?;
+    let row_by_row = |at: usize| shifts.starts()[at % side * side + at / side];
+    let starts = (0..size.places()).map(row_by_row).collect();
     let tiles = Tiles { size, starts, map: shifts.map(), count, line: shifts.line() };
     Some((shifts, tiles))
 }
 
 /// With fewer, sums before and after the products cost what those save.
 const LEAST_CHANNELS: usize = 32;
-const LEAST_ROWS: usize = 8;
+pub(super) const LEAST_ROWS: usize = 8;
 
 /// With fewer, reading the kernels takes longer than multiplying with them, and there are 16 / 9 of them, or 4
 /// times as many.
@@ -158,7 +156,7 @@ mod tests {
     use crate::maths::numbers;
     use crate::maths::product::product;
     use crate::model::Weights;
-    use crate::model::linear::{Finish, Raising};
+    use crate::model::linear::{Finish, LinearOp, Lowering, Raising};
     use crate::model::lowered::Inputs;
     use crate::model::probe::Probe;
     use crate::model::witness::Witness;
@@ -188,7 +186,7 @@ mod tests {
             rows,
             depth: 9 * channels,
             columns: images * h * w,
-            lowering: Lowering::Patches(patches),
+            lowering: Lowering::patches(patches, groups),
             raising: Raising { axes: vec![0, 1, 2], shape: dims.clone(), dims },
         }
     }
@@ -214,7 +212,7 @@ mod tests {
         let op = conv(1, 1, 32, 8, [12, 12]);
         let x = Tensor::from_elem(IxDyn(&op.input), 2e38);
         let weights = weights(&op, 1e-8);
-        assert!(Tiling::of(&op, op.rows).is_some());
+        assert!(op.tiling(op.rows).is_some());
         assert_eq!(op.apply(&weights, &x), by_patches(&op, &weights, &x));
     }
 
@@ -224,6 +222,13 @@ mod tests {
         let x = Tensor::from_elem(IxDyn(&op.input), 1.0);
         let weights = weights(&op, 1e-40);
         assert_eq!(op.apply(&weights, &x), by_patches(&op, &weights, &x));
+    }
+
+    #[test]
+    fn how_to_lay_out_is_found_once_for_all_shares() {
+        let op = conv(1, 1, 32, 8, [12, 12]);
+        let [of_some, of_more] = [8, 16].map(|rows| op.tiling(rows).expect("it pays"));
+        assert!(std::ptr::eq(of_some, of_more) && op.tiling(LEAST_ROWS - 1).is_none());
     }
 
     #[test]
@@ -244,7 +249,7 @@ mod tests {
     #[test]
     fn nobody_is_accused_where_much_of_a_map_is_zero() {
         let op = Arc::new(conv(1, 1, 32, 8, [28, 28]));
-        let tiling = Tiling::of(&op, 8).expect("it pays");
+        let tiling = op.tiling(8).expect("it pays");
         assert_eq!(tiling.size(), Size::Four);
         let weights = weights(&op, 0.01);
         let probe = Arc::new(Probe::new(op.clone(), 8, Seed(1), &[]));
@@ -277,7 +282,7 @@ mod tests {
                 if at % 100 < background { 0.7 } else { (at % 97) as f32 / 50.0 - 1.0 }
             });
             let weights = weights(&op, 0.01);
-            let tiling = Tiling::of(&op, rows).expect("it pays");
+            let tiling = op.tiling(rows).expect("it pays");
             let kernels = weights.transformed(groups, tiling.size()).expect("they are large enough");
             let inputs = Inputs::from(vec![x.clone()]);
             let input = inputs.laid(0, 0, 0).expect("there is one");

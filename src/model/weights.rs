@@ -100,9 +100,13 @@ impl Weights {
         let transformed = self.transformed[size as usize].get_or_init(|| {
             // Parts of what is next to nothing are not what they should be.
             let is_fit = self.iter().all(|w| *w == 0.0 || w.abs() > LEAST);
-            let group = (self.len() / groups.max(1)).max(1);
-            let transformed = |kernels| winograd::transformed(kernels, size);
-            is_fit.then(|| self.chunks(group).flat_map(transformed).collect())
+            is_fit.then(|| {
+                let count = self.len() / 9 / groups;
+                let mut to = vec![0.0; groups * count * size.places()];
+                let parts = self.chunks(9 * count).zip(to.chunks_mut(count * size.places()));
+                parts.for_each(|(kernels, to)| winograd::transform(kernels, size, to));
+                to
+            })
         });
         transformed.as_deref()
     }

@@ -57,6 +57,11 @@ impl Deployment {
         Self { shares, witnesses }
     }
 
+    /// All that any device holds; what several hold more than once.
+    pub fn shares(&self) -> impl Iterator<Item = &Share> {
+        self.shares.values().flat_map(BTreeMap::values).map(Arc::as_ref)
+    }
+
     /// How to check a stage's results on what was sent.
     pub(super) fn check(&self, id: StageId, stage: &Stage, tasks: &Tasks) -> Check {
         match self.witnesses.get(&id) {

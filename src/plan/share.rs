@@ -76,6 +76,15 @@ impl Share {
         }
     }
 
+    /// Has ready what it needs beside inputs.
+    pub fn prepare(&self) {
+        match self {
+            Self::Rows { op, weights } => op.prepare(weights),
+            Self::Several(parts) => parts.iter().for_each(|part| part.share.prepare()),
+            Self::Segment(_) | Self::Outline { .. } => {}
+        }
+    }
+
     /// Coded rows times one of the inputs of each request, laid out so.
     fn multiply(
         &self,
