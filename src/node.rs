@@ -200,6 +200,8 @@ pub enum Message {
     Goodbye { life: u32 },
     /// Supervisor to device: hold these, which you are sent for the so manyth time again.
     Deploy { again: u32, shares: Vec<(StageId, usize, Arc<Share>)> },
+    /// Device to supervisor: in this life I hold my shares, which you sent me for the so manyth time again.
+    Ready { life: u32, again: u32 },
 }
 
 impl Message {
@@ -220,7 +222,8 @@ impl Message {
             | Self::Cancel(_)
             | Self::Hello { .. }
             | Self::Leave
-            | Self::Goodbye { .. } => 0,
+            | Self::Goodbye { .. }
+            | Self::Ready { .. } => 0,
         };
         Bytes(HEADER + body)
     }
@@ -238,6 +241,7 @@ impl Message {
             Self::Leave => "leave",
             Self::Goodbye { .. } => "goodbye",
             Self::Deploy { .. } => "deployment",
+            Self::Ready { .. } => "ready",
         }
     }
 
@@ -250,7 +254,11 @@ impl Message {
                 tickets.first().map(|ticket| ticket.round.request)
             }
             Self::Cancel(round) => Some(round.request),
-            Self::Hello { .. } | Self::Deploy { .. } | Self::Leave | Self::Goodbye { .. } => None,
+            Self::Hello { .. }
+            | Self::Deploy { .. }
+            | Self::Leave
+            | Self::Goodbye { .. }
+            | Self::Ready { .. } => None,
         }
     }
 
@@ -277,6 +285,7 @@ impl Message {
             Self::Goodbye { life } => [9, u64::from(*life), 0, 0, 0],
             Self::Skipped(tickets) => first(10, tickets),
             Self::Hand(tickets, _) => first(11, tickets),
+            Self::Ready { life, again } => [12, u64::from(*life), u64::from(*again), 0, 0],
         }
     }
 }

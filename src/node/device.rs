@@ -141,7 +141,8 @@ impl Device {
         }
     }
 
-    fn hold(&mut self, shares: Vec<(StageId, usize, Arc<Share>)>, out: &mut Effects) {
+    /// Takes its shares, sent for the so manyth time again, and says so: somebody may wait for one.
+    fn hold(&mut self, shares: Vec<(StageId, usize, Arc<Share>)>, again: u32, out: &mut Effects) {
         let size = Share::bytes_held(shares.iter().map(|(_, _, share)| share.as_ref()));
         out.note(Event::Deployed { device: self.id, shares: shares.len(), size });
         self.empty = false;
@@ -152,6 +153,9 @@ impl Device {
                 Ok(at) => self.shares[at] = held,
                 Err(at) => self.shares.insert(at, held),
             }
+        }
+        if !self.leaving {
+            out.send(NodeId::Supervisor, Message::Ready { life: self.life, again });
         }
     }
 }
@@ -172,7 +176,9 @@ impl Node for Device {
                 tickets.into_iter().for_each(|one| self.take_on(one, inputs.clone(), out));
             }
             Input::Mail { message: Message::Cancel(round), .. } => self.forget(round, out),
-            Input::Mail { message: Message::Deploy { shares, .. }, .. } => self.hold(shares, out),
+            Input::Mail { message: Message::Deploy { shares, again }, .. } => {
+                self.hold(shares, again, out);
+            }
             Input::Done { output: Output::Share { ticket, result }, .. } => {
                 let wanted = self.busy.take().is_some() && self.wish.0.is_so();
                 let word = match wanted {

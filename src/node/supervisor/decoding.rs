@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Supervisor, call_off};
+use super::Supervisor;
+use super::failing::call_off;
 use crate::code::{Arrived, Code, Decoder, Fidelity, NotYet};
 use crate::event::{Event, Worth};
 use crate::maths::Tensor;

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::Supervisor;
-use crate::node::{Effects, Message, NodeId};
+use crate::node::{Effects, Message, NodeId, RoundId};
 use crate::units::{DeviceId, Time};
 
 /// A device's life, as far as it is known here.
@@ -30,6 +30,40 @@ impl Supervisor {
                 self.deploy(now, device, out);
             }
         }
+    }
+
+    /// A device says that it holds its shares again. What it was asked for in between it cannot have done: it
+    /// is asked anew where the others will not do.
+    pub(super) fn ask_back(&mut self, now: Time, device: DeviceId, life: u32, out: &mut Effects) {
+        if life != self.lives[device.0].number || self.health.is_away(device) {
+            return;
+        }
+        let undecided = self.rounds.values().filter(|round| round.decoder.is_none());
+        let rounds: Vec<RoundId> = undecided.map(|round| round.id).collect();
+        for id in rounds {
+            let asked = self.only_of(device, id);
+            if !asked.is_empty() {
+                self.ask(now, id, asked, out);
+            }
+        }
+    }
+
+    /// The shares of a round that this device holds, if it cannot be decoded from those that have come, and
+    /// those that others are still asked for who are here.
+    fn only_of(&mut self, device: DeviceId, id: RoundId) -> Vec<(usize, DeviceId)> {
+        let round = &self.rounds[&id];
+        let is_awaited = |share: &usize| {
+            let other = round.asked_last(*share).filter(|other| *other != device);
+            other.is_some_and(|other| self.health.is_good(other))
+        };
+        let (others, own): (Vec<usize>, Vec<usize>) = round.results.missing().partition(is_awaited);
+        let coming = round.results.shares().chain(others).collect();
+        if self.decoders[id.stage.0].decoder(&coming).is_ok() {
+            return Vec::new();
+        }
+        let holders = &self.plan.stages[id.stage.0].holders;
+        let held = own.into_iter().filter(|share| holders[*share].contains(&device));
+        held.map(|share| (share, device)).collect()
     }
 
     /// A device says that it leaves. If it came up again since, that is long over.
