@@ -1,17 +1,19 @@
 //! What both drivers share: the hosts, the queue of things to come, and the carrying out of effects.
 
+mod effects;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 
 use super::Setup;
-use super::coming::{AFTER_FAULTS, Coming, Finished, Life, Pace};
+use super::coming::{AFTER_FAULTS, Coming, Life, Pace};
 use super::helm::Progress;
 use super::host::{Hosts, Panicked, Stepped};
 use super::queue::Queue;
 use super::weather::Weather;
 use crate::event::{Event, Record};
-use crate::fault::{Cost, Fate, Grip, ResultOf, Way};
-use crate::node::{Chaos, Device, Effect, Effects, Input, Message, NodeId, Output, Supervisor};
+use crate::fault::{Grip, ResultOf};
+use crate::node::{Chaos, Device, Effects, Input, Message, NodeId, Output, Supervisor};
 use crate::units::{DeviceId, Time};
 
 pub(super) struct Run<'w, P> {
@@ -240,29 +242,6 @@ impl<'w, P: Pace> Run<'w, P> {
         self.hosts.incarnation(life.node) == life.incarnation
     }
 
-    /// Carries out one effect; what must be stepped at this very moment is added to the steps.
-    fn carry_out(&mut self, now: Time, node: NodeId, effect: Effect) {
-        match effect {
-            Effect::Send { to, message } => self.send(now, node, to, message),
-            Effect::Wake { at, timer } => {
-                let life = self.life(node);
-                self.push(at, Coming::Wake { life, timer });
-            }
-            Effect::Work(job) => {
-                let cost = match node {
-                    NodeId::Device(device) => self.weather.job(device, &job.identity()),
-                    NodeId::Client | NodeId::Supervisor | NodeId::Chaos => Cost::PLAIN,
-                };
-                let life = self.life(node);
-                if let Some(Finished { at, output, took }) = self.pace.begin(now, life, job, cost) {
-                    self.push(at, Coming::Done { life, output, took });
-                }
-            }
-            Effect::Weather(order) => self.change_weather(now, *order),
-            Effect::Note(event) => self.note(now, event),
-        }
-    }
-
     pub(super) fn note(&mut self, at: Time, event: Event) {
         // What else follows from the same step is carried out, but a stopped trace ends with what
         // stopped it.
@@ -283,30 +262,5 @@ impl<'w, P: Pace> Run<'w, P> {
     fn note_lost(&mut self, now: Time, device: DeviceId, message: &Message, why: String) {
         let (what, request) = (message.kind(), message.request());
         self.note(now, Event::Lost { device, what, request, why });
-    }
-
-    fn send(&mut self, now: Time, from: NodeId, to: NodeId, message: Message) {
-        let (device, way) = match (from, to) {
-            (_, NodeId::Device(device)) => (device, Way::ToDevice),
-            (NodeId::Device(device), _) => (device, Way::FromDevice),
-            // Client and supervisor are one process.
-            _ => {
-                let to = self.life(to);
-                return self.push(now, Coming::Mail { from, to, message });
-            }
-        };
-        let to = self.life(to);
-        let [a, b, c, d, e] = message.identity();
-        let identity = [way as u64, a, b, c, d, e];
-        let Fate { lost, extra, copies } = self.weather.message(device, way, &identity);
-        if lost {
-            return self.note_lost(now, device, &message, "a fault lost it".to_owned());
-        }
-        let arrives = self.pace.arrival(now, (device, way), message.size(), &identity) + extra;
-        for later in copies {
-            let message = message.clone();
-            self.push(arrives + later, Coming::Mail { from, to, message });
-        }
-        self.push(arrives, Coming::Mail { from, to, message });
     }
 }
