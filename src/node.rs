@@ -166,13 +166,16 @@ pub struct Ticket {
     pub round: RoundId,
     pub share: usize,
     pub attempt: u32,
+    /// How often devices that came back were asked in this round before: words that are said again are others.
+    pub again: u32,
 }
 
 impl Ticket {
     /// Numbers that tell it from every other.
     pub fn identity(&self) -> [u64; 4] {
-        let Self { round, share, attempt } = self;
-        [round.request.0 as u64, round.stage.0 as u64, *share as u64, u64::from(*attempt)]
+        let Self { round, share, attempt, again } = self;
+        let asking = u64::from(*again) << 32 | u64::from(*attempt);
+        [round.request.0 as u64, round.stage.0 as u64, *share as u64, asking]
     }
 }
 

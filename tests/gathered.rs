@@ -165,7 +165,7 @@ fn weights_are_read_once_for_all_requests_of_a_round() {
     let job = |requests: usize| {
         let inputs = Inputs::laid_out(vec![vec![input.clone()]; requests], 1);
         let round = RoundId { request: RequestId(0), stage: StageId(stage.0) };
-        let ticket = Ticket { round, share: 0, attempt: 0 };
+        let ticket = Ticket { round, share: 0, attempt: 0, again: 0 };
         Job::Share { ticket, share: share.clone(), inputs, wanted: Wanted::default() }
     };
     let (one, five) = (job(1), job(5));

@@ -74,7 +74,7 @@ fn in_real_time_the_job_of_a_device_that_dies_stops() {
     let held = setup.deployment.held_by(DeviceId(0));
     let (&(stage, share), _) = held.first_key_value().expect("it holds shares");
     let round = RoundId { request: RequestId(0), stage };
-    let ticket = Ticket { round, share, attempt: 0 };
+    let ticket = Ticket { round, share, attempt: 0, again: 0 };
     let task = Message::Task(ticket, setup.cases[0].inputs.clone().into());
     let runtime = || tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     actix::System::with_tokio_rt(runtime).block_on(async {

@@ -163,7 +163,7 @@ fn each_block_is_charged_for_and_the_input_is_sent_once_to_a_hand() {
     assert!(starts.windows(2).all(|pair| pair[1] - pair[0] > least), "{block} each: {starts:?}");
 
     let round = RoundId { request: RequestId(0), stage: FC1 };
-    let ticket = |share| Ticket { round, share, attempt: 0 };
+    let ticket = |share| Ticket { round, share, attempt: 0, again: 0 };
     let input = kofn::maths::Tensor::zeros(ndarray::IxDyn(&[400]));
     let hand = Message::Hand((0..HAND).map(ticket).collect(), vec![input].into()).size();
     assert_eq!(hand, Bytes(64 + 4 * 400 + 4 * (HAND as u64 - 1)));

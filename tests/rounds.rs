@@ -218,6 +218,109 @@ fn a_refusal_is_noted_and_does_not_count_as_a_reply() {
     assert!(bench.tasks.is_empty());
 }
 
+impl Bench {
+    fn hears(&mut self, device: usize, message: Message) {
+        self.step(Input::Mail { from: NodeId::Device(DeviceId(device)), message });
+    }
+
+    /// A device says that it came up anew.
+    fn comes_up(&mut self, device: usize) {
+        self.hears(device, Message::Hello { life: 1, again: 0 });
+    }
+
+    /// It says that it was given its shares.
+    fn is_ready(&mut self, device: usize) {
+        self.hears(device, Message::Ready { life: 1, again: 0 });
+    }
+
+    /// Who is asked for which share.
+    fn take_asked(&mut self) -> Vec<(usize, usize)> {
+        self.take_tasks().iter().map(|(device, ticket, _)| (device.0, ticket.share)).collect()
+    }
+}
+
+#[test]
+fn who_has_its_shares_again_is_asked_once_for_what_nobody_else_will_send() {
+    let mut bench = Bench::new("lenet5-uncoded");
+    let tasks = bench.take_tasks();
+    bench.reply(&tasks[0]);
+    bench.comes_up(1);
+    bench.hears(1, Message::Ready { life: 0, again: 0 });
+    assert!(bench.tasks.is_empty(), "that is about a former life");
+    bench.is_ready(1);
+    let again = bench.take_tasks();
+    assert_eq!(again.len(), 1);
+    assert_eq!((again[0].0, again[0].1.share), (DeviceId(1), 1));
+    assert_ne!(again[0].1.identity(), tasks[1].1.identity(), "chance takes it for another word");
+    bench.is_ready(1);
+    assert!(bench.tasks.is_empty(), "it owes that");
+    bench.reply(&again[0]);
+    bench.reply(&tasks[2]);
+    assert!(!bench.tasks.is_empty(), "the next stage has begun");
+}
+
+#[test]
+fn who_has_its_shares_again_is_let_be_where_the_others_suffice() {
+    let mut bench = Bench::new("lenet5");
+    let tasks = bench.take_tasks();
+    bench.reply(&tasks[0]);
+    bench.comes_up(1);
+    bench.is_ready(1);
+    assert!(bench.tasks.is_empty());
+    bench.deadline();
+    let again: Vec<usize> = bench.take_asked().iter().map(|(_, share)| *share).collect();
+    assert_eq!(again, [1, 2, 3, 4], "which they did not");
+}
+
+#[test]
+fn of_several_that_come_back_each_is_asked_that_no_other_makes_up_for() {
+    let mut bench = Bench::new("lenet5");
+    let tasks = bench.take_tasks();
+    bench.reply(&tasks[0]);
+    [1, 2, 3].into_iter().for_each(|device| bench.comes_up(device));
+    // Of five, three are needed: one has come, and one is owed.
+    bench.is_ready(1);
+    assert_eq!(bench.take_asked(), [(1, 1)]);
+    bench.is_ready(2);
+    assert!(bench.tasks.is_empty());
+}
+
+#[test]
+fn who_refused_for_want_of_shares_is_asked_again_when_it_has_them() {
+    let mut bench = Bench::new("lenet5-uncoded");
+    let tasks = bench.take_tasks();
+    bench.reply(&tasks[0]);
+    // The word that it came up was lost.
+    let why = "it does not hold that share".to_owned();
+    bench.hears(1, Message::Reply(tasks[1].1, Err(why)));
+    assert_eq!(bench.deployed, [DeviceId(1)]);
+    bench.is_ready(1);
+    assert_eq!(bench.take_asked(), [(1, 1)]);
+    bench.comes_up(1);
+    assert_eq!(bench.deployed.len(), 1, "it has been given them");
+}
+
+#[test]
+fn a_refusal_that_comes_after_the_word_that_shares_have_come_is_asked_about_once() {
+    let mut bench = Bench::new("lenet5-uncoded");
+    let first = bench.take_tasks();
+    bench.reply(&first[0]);
+    bench.comes_up(1);
+    bench.deadline();
+    let tasks = bench.take_tasks();
+    assert_eq!((tasks[0].0, tasks[0].1.share), (DeviceId(1), 1));
+    bench.is_ready(1);
+    assert!(bench.tasks.is_empty(), "it owes that");
+    let refusal = |task: &(DeviceId, Ticket, Vec<Tensor>)| {
+        Message::Reply(task.1, Err("it does not hold that share".to_owned()))
+    };
+    bench.hears(1, refusal(&tasks[0]));
+    let again = bench.take_tasks();
+    assert_eq!((again.len(), again[0].1.share), (1, 1));
+    bench.hears(1, refusal(&again[0]));
+    assert!(bench.tasks.is_empty(), "it would refuse for ever");
+}
+
 #[test]
 fn two_requests_in_flight_do_not_mix() {
     let mut bench = Bench::new("lenet5");

@@ -303,7 +303,7 @@ fn a_task_is_a_strip_and_a_reply_is_a_strip_of_all_channels() {
         assert_eq!(stage.task_bytes(share), Bytes(4 * task.len() as u64));
         assert_eq!(stage.reply_bytes(share), Bytes(4 * 6 * 10 * 28));
         let round = RoundId { request: RequestId(0), stage: StageId(0) };
-        let ticket = kofn::node::Ticket { round, share, attempt: 0 };
+        let ticket = kofn::node::Ticket { round, share, attempt: 0, again: 0 };
         let sent = kofn::node::Message::Task(ticket, vec![task.clone()].into()).size();
         assert_eq!(sent, Bytes(64 + 4 * 14 * 28));
         let share = Arc::new(layer.encode(share));

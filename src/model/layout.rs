@@ -1,4 +1,4 @@
-//! How a convolution lays its input out, found out once for all requests and all shares.
+//! How a convolution lays its input out: found out once for all requests.
 
 use std::ops::Deref;
 use std::sync::OnceLock;

@@ -176,7 +176,7 @@ impl LinearOp {
         let is_tiled = self
             .tiling(rows)
             .is_some_and(|tiling| weights.transformed(self.groups, tiling.size()).is_some());
-        if !is_tiled {
+        if !is_tiled && self.columns > FEW {
             self.shifts();
         }
     }

@@ -1,5 +1,7 @@
 //! Chaos: waits for each fault's trigger and orders the weather to change.
 
+use std::collections::BTreeSet;
+
 use rand::RngExt;
 use rand::seq::SliceRandom;
 
@@ -8,7 +10,7 @@ use crate::event::Event;
 use crate::fault::{FaultKind, Grip};
 use crate::maths::chance::{Purpose, Seed};
 use crate::plan::{Fault, Trigger};
-use crate::units::{DeviceId, FaultId, RequestId, Span, Time};
+use crate::units::{DeviceId, FaultId, RequestId, Span, StageId, Time};
 
 /// What the weather is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +36,8 @@ struct Course {
     victims: Vec<DeviceId>,
     /// Under whose name the round is told that it waits for, if its request shares one.
     leader: Option<RequestId>,
+    /// The rounds that it struck as they began: it is not drawn again when more is asked of one.
+    rounds: BTreeSet<(RequestId, StageId)>,
 }
 
 impl Chaos {
@@ -140,15 +144,16 @@ impl Chaos {
         }
     }
 
-    fn fires(&self, now: Time, id: usize, event: &Event) -> bool {
-        let (fault, course) = &self.faults[id];
+    fn fires(&mut self, now: Time, id: usize, event: &Event) -> bool {
+        let (fault, course) = &mut self.faults[id];
         if fault.from.is_some_and(|from| now < from) {
             return false;
         }
         match (&fault.trigger, event) {
             (Trigger::Chance(p), Event::Scattered { request, stage, attempt: 0, .. }) => {
                 let ids = [id as u64, request.0 as u64, stage.0 as u64];
-                self.seed.stream(Purpose::Fault, &ids).random_bool(*p)
+                let is_so = self.seed.stream(Purpose::Fault, &ids).random_bool(*p);
+                is_so && course.rounds.insert((*request, *stage))
             }
             (trigger, _) => course.strikes == 0 && trigger.fires_on(event, course.leader),
         }

@@ -123,6 +123,11 @@ impl Health {
         self.devices[device.0].standing != Standing::Excluded
     }
 
+    /// Whether a device was asked for a share and has not been heard of about it.
+    pub(super) fn owes(&self, device: DeviceId, ticket: Ticket) -> bool {
+        self.devices[device.0].open.binary_search_by_key(&what(ticket), self.key()).is_ok()
+    }
+
     pub(super) fn asked(&mut self, now: Time, device: DeviceId, ticket: Ticket, pace: Pace) {
         let key = self.key();
         let open = &mut self.devices[device.0].open;

@@ -60,7 +60,11 @@ pub(super) struct Round {
     asked: Vec<Option<DeviceId>>,
     /// Those asked after it, which hardly ever happens; the last one last.
     asked_then: BTreeMap<usize, Vec<DeviceId>>,
+    /// How often devices that came back were asked.
+    pub(super) again: u32,
     pub(super) results: Results,
+    /// Who sent those that did not come from whom they were first asked of.
+    senders: BTreeMap<usize, DeviceId>,
     /// How many of them are no mere copies of others.
     pub(super) news: usize,
     /// With less news than this nothing can be decoded, as the last try showed.
@@ -86,6 +90,8 @@ impl Round {
             hedged: false,
             asked: vec![None; shares],
             asked_then: BTreeMap::new(),
+            again: 0,
+            senders: BTreeMap::new(),
             results: Results::of(shares),
             news: 0,
             decodes_from: 0,
@@ -105,10 +111,9 @@ impl Round {
         }
     }
 
-    /// Whom a share was last asked of.
-    pub(super) fn asked_last(&self, share: usize) -> Option<DeviceId> {
-        let then = self.asked_then.get(&share).and_then(|then| then.last());
-        then.copied().or(self.asked[share])
+    /// Who sent a share that has come.
+    pub(super) fn sender(&self, share: usize) -> Option<DeviceId> {
+        self.senders.get(&share).copied().or(self.asked[share])
     }
 
     /// Everybody who was asked for a share that has not come.
@@ -125,10 +130,16 @@ impl Round {
         &mut self,
         code: &dyn Code,
         share: usize,
+        device: DeviceId,
         result: Arc<Vec<Tensor>>,
     ) -> bool {
         if self.decoder.is_some() || self.results.has(share) {
             return false;
+        }
+        if self.asked[share] == Some(device) {
+            self.senders.remove(&share);
+        } else {
+            self.senders.insert(share, device);
         }
         self.news += usize::from(code.is_news(share, &|other| self.results.has(other)));
         self.results.put(share, result);

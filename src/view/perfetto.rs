@@ -136,7 +136,7 @@ impl Drawing<'_> {
         if let Event::Accepted { .. } = record.event {
             self.flights.insert(request, at);
         } else if let Event::Scattered { stage, attempt: 0, .. } = &record.event {
-            self.rounds.insert((request, *stage), at);
+            self.rounds.entry((request, *stage)).or_insert(at);
         } else if let Event::Decoded { stage, took, used, rebuilt, .. } = &record.event {
             let round = self.rounds.remove(&(request, *stage));
             self.did(request, (round.unwrap_or(at), at), stage_name(stage), json!({}));

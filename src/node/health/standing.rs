@@ -51,6 +51,12 @@ impl Health {
         self.judge(device, Standing::Excluded, why, out);
     }
 
+    /// It let hear of itself, about no task.
+    pub(in crate::node) fn spoke(&mut self, now: Time, device: DeviceId, out: &mut Vec<Event>) {
+        self.devices[device.0].heard = now;
+        self.reconsider(device, out);
+    }
+
     /// A lie was found out.
     pub(in crate::node) fn lied(
         &mut self,

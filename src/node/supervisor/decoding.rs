@@ -61,7 +61,11 @@ impl Supervisor {
     }
 
     /// How what has arrived is decoded: batches that did not fill have codes of their own.
-    fn decoder(&mut self, id: RoundId, arrived: &Arrived) -> Result<Arc<Decoder>, NotYet> {
+    pub(super) fn decoder(
+        &mut self,
+        id: RoundId,
+        arrived: &Arrived,
+    ) -> Result<Arc<Decoder>, NotYet> {
         let own = self.round(id).and_then(|round| round.estimator.clone());
         match own.filter(|own| own.sources() < self.plan.stages[id.stage.0].code.sources()) {
             Some(own) => own.decoder(arrived).map(Arc::new),
@@ -153,7 +157,7 @@ impl Supervisor {
         let (worth, requests, began) = (round.worth, round.requests.clone(), round.began);
         let used: Vec<usize> = decoder.used().into_iter().collect();
         let mut proved: Vec<DeviceId> =
-            used.iter().filter_map(|share| round.asked_last(*share)).collect();
+            used.iter().filter_map(|share| round.sender(*share)).collect();
         // A hand is proved once a round, however many of its shares were used.
         proved.dedup();
         let mut judgements = Vec::new();

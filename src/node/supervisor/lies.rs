@@ -53,7 +53,7 @@ impl Supervisor {
             let Some(round) = self.round(id) else { return };
             round.drop_result(share);
             round.lies += 1;
-            let Some(device) = round.asked_last(share) else { continue };
+            let Some(device) = round.sender(share) else { continue };
             out.note(Event::Caught { device, request, stage, share, how });
             if last.replace(device) == Some(device) {
                 continue;

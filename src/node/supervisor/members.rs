@@ -1,9 +1,12 @@
 //! Who comes and goes: devices that come up empty are given their shares, those that left are let be.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use super::Supervisor;
-use crate::node::{Effects, Message, NodeId, RoundId};
+use crate::code::{Arrived, Decoder};
+use crate::node::{Effects, Message, NodeId, RoundId, Ticket};
+use crate::plan::Wait;
 use crate::units::{DeviceId, Time};
 
 /// A device's life, as far as it is known here.
@@ -14,6 +17,8 @@ pub(super) struct Life {
     /// When it was last sent its shares, and how often.
     deployed: Option<Time>,
     deployments: u32,
+    /// Whether it said that it holds them.
+    ready: bool,
 }
 
 impl Supervisor {
@@ -32,38 +37,82 @@ impl Supervisor {
         }
     }
 
-    /// A device says that it holds its shares again. What it was asked for in between it cannot have done: it
-    /// is asked anew where the others will not do.
+    /// A device says that it holds its shares again: it is asked for what rounds cannot do without, and it does
+    /// not owe already.
     pub(super) fn ask_back(&mut self, now: Time, device: DeviceId, life: u32, out: &mut Effects) {
-        if life != self.lives[device.0].number || self.health.is_away(device) {
-            return;
+        let known = &mut self.lives[device.0];
+        let mut judgements = Vec::new();
+        match life.cmp(&known.number) {
+            Ordering::Less => return,
+            Ordering::Equal => {}
+            // It was given its shares because it refused a task: the word that it came up was lost.
+            Ordering::Greater => {
+                known.number = life;
+                self.health.joined(device, &mut judgements);
+            }
         }
+        known.ready = true;
+        if self.health.is_away(device) || self.health.has_lied(device) {
+            return self.note_judgements(judgements, out);
+        }
+        self.health.spoke(now, device, &mut judgements);
+        self.note_judgements(judgements, out);
         let undecided = self.rounds.values().filter(|round| round.decoder.is_none());
         let rounds: Vec<RoundId> = undecided.map(|round| round.id).collect();
         for id in rounds {
             let asked = self.only_of(device, id);
-            if !asked.is_empty() {
-                self.ask(now, id, asked, out);
+            if let Some(round) = self.round(id).filter(|_| !asked.is_empty()) {
+                round.again += 1;
+                let again = round.again;
+                self.ask(now, id, asked, again, out);
             }
         }
     }
 
-    /// The shares of a round that this device holds, if it cannot be decoded from those that have come, and
-    /// those that others are still asked for who are here.
-    fn only_of(&mut self, device: DeviceId, id: RoundId) -> Vec<(usize, DeviceId)> {
-        let round = &self.rounds[&id];
-        let is_awaited = |share: &usize| {
-            let other = round.asked_last(*share).filter(|other| *other != device);
-            other.is_some_and(|other| self.health.is_good(other))
-        };
-        let (others, own): (Vec<usize>, Vec<usize>) = round.results.missing().partition(is_awaited);
-        let coming = round.results.shares().chain(others).collect();
-        if self.decoders[id.stage.0].decoder(&coming).is_ok() {
-            return Vec::new();
+    /// A device refused a task. If that and the word that it holds its shares met on their way, it is asked
+    /// again, once.
+    pub(super) fn refused(
+        &mut self,
+        now: Time,
+        device: DeviceId,
+        ticket: Ticket,
+        out: &mut Effects,
+    ) {
+        let Life { number, ready, .. } = self.lives[device.0];
+        match ready && ticket.again == 0 {
+            true => self.ask_back(now, device, number, out),
+            false => self.deploy_again(now, device, out),
         }
-        let holders = &self.plan.stages[id.stage.0].holders;
-        let held = own.into_iter().filter(|share| holders[*share].contains(&device));
-        held.map(|share| (share, device)).collect()
+    }
+
+    /// The shares of a round that this device holds and does not owe, if those that have come, and those that
+    /// good devices owe, are not all that is waited for.
+    fn only_of(&mut self, device: DeviceId, id: RoundId) -> Vec<(usize, DeviceId)> {
+        let plan = self.plan.clone();
+        let stage = &plan.stages[id.stage.0];
+        let Some(round) = self.rounds.get(&id) else { return Vec::new() };
+        let owes = |share, device| {
+            let ticket = Ticket { round: id, share, attempt: round.attempt, again: round.again };
+            self.health.owes(device, ticket)
+        };
+        let is_its = |share: &usize| stage.holders[*share].contains(&device);
+        let held = round.results.missing().filter(|share| is_its(share) && !owes(*share, device));
+        let held: Vec<_> = held.map(|share| (share, device)).collect();
+        if held.is_empty() {
+            return held;
+        }
+        let owed = round.awaited().into_iter();
+        let comes = |(share, other): &(usize, DeviceId)| {
+            owes(*share, *other) && self.health.is_good(*other)
+        };
+        let owed = owed.filter(comes).map(|(share, _)| share);
+        let coming: Arrived = round.results.shares().chain(owed).collect();
+        let is_enough = plan.policy.wait == Wait::KthReply && coming.len() >= stage.awaited();
+        let suffices = |decoder: Arc<Decoder>| decoder.condition <= plan.policy.worst_condition;
+        match is_enough && self.decoder(id, &coming).is_ok_and(suffices) {
+            true => Vec::new(),
+            false => held,
+        }
     }
 
     /// A device says that it leaves. If it came up again since, that is long over.

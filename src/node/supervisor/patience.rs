@@ -82,7 +82,7 @@ impl Supervisor {
         }
         self.note_judgements(judgements, out);
         if !asked.is_empty() {
-            self.ask(now, id, asked, out);
+            self.ask(now, id, asked, 0, out);
         }
     }
 }

@@ -19,7 +19,7 @@ impl Supervisor {
         let Some(round) = self.round(id) else { return };
         let (missing, have, attempt) = (round.missing(), round.arrived(), round.attempt);
         let asked = self.choose(now, id.stage, &missing, &have, attempt, out);
-        self.ask(now, id, asked, out);
+        self.ask(now, id, asked, 0, out);
         let Some(size) = self.round(id).map(|round| round.size()) else { return };
         let pace = self.health.pace(id.stage, size);
         let deadline = now + self.deadline(id.stage, pace, attempt);
@@ -40,13 +40,14 @@ impl Supervisor {
         now: Time,
         id: RoundId,
         asked: Vec<(usize, DeviceId)>,
+        again: u32,
         out: &mut Effects,
     ) {
         let RoundId { request, stage } = id;
         let Some(round) = self.round(id) else { return };
         let (attempt, tasks, size) = (round.attempt, round.tasks.clone(), round.size());
         asked.iter().for_each(|(share, device)| round.ask(*share, *device));
-        let ticket = |share| Ticket { round: id, share, attempt };
+        let ticket = |share| Ticket { round: id, share, attempt, again };
         let pace = self.health.pace(stage, size);
         for (share, device) in &asked {
             self.health.asked(now, *device, ticket(*share), pace);
@@ -145,10 +146,10 @@ impl Supervisor {
             Ok(result) => result,
             Err(why) => {
                 out.note(Event::Refused { request, stage, share, device, why });
-                return self.deploy_again(now, device, out);
+                return self.refused(now, device, ticket, out);
             }
         };
-        if !round.arrive(code.as_ref(), share, result) {
+        if !round.arrive(code.as_ref(), share, device, result) {
             return out.note(late);
         }
         let may_be_enough = self.plan.policy.wait == Wait::KthReply

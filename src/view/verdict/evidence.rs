@@ -154,7 +154,9 @@ fn share(
 impl Life {
     fn take(&mut self, at: Time, event: &Event) {
         if let Event::Scattered { stage, attempt: 0, .. } = event {
-            self.round = Some((*stage, at));
+            // More may be asked in a round that goes on.
+            let began = self.round.filter(|(here, _)| here == stage);
+            self.round = began.or(Some((*stage, at)));
         } else if let Event::Decoded { .. } = event {
             self.leave_round(at);
             self.round = None;
