@@ -29,7 +29,10 @@ struct Bench {
 
 impl Bench {
     fn new(topology: &str) -> Self {
-        let plan = support::plan(topology);
+        Self::of(support::plan(topology))
+    }
+
+    fn of(plan: Arc<Plan>) -> Self {
         let deployment = Arc::new(Deployment::new(&plan, kofn::maths::chance::Seed(1)));
         let supervisor = Supervisor::new(plan.clone(), deployment.clone());
         let mut bench = Self {
@@ -115,6 +118,25 @@ impl Bench {
         let (at, timer) = *self.deadlines.last().expect("every round has a deadline");
         self.now = at;
         self.step(Input::Wake(timer));
+    }
+
+    fn hears(&mut self, device: usize, message: Message) {
+        self.step(Input::Mail { from: NodeId::Device(DeviceId(device)), message });
+    }
+
+    /// A device says that it came up anew.
+    fn comes_up(&mut self, device: usize) {
+        self.hears(device, Message::Hello { life: 1, again: 0 });
+    }
+
+    /// It says that it was given its shares.
+    fn is_ready(&mut self, device: usize) {
+        self.hears(device, Message::Ready { life: 1, again: 0 });
+    }
+
+    /// Who is asked for which share.
+    fn take_asked(&mut self) -> Vec<(usize, usize)> {
+        self.take_tasks().iter().map(|(device, ticket, _)| (device.0, ticket.share)).collect()
     }
 
     fn last_event(&self) -> &Event {
@@ -218,25 +240,29 @@ fn a_refusal_is_noted_and_does_not_count_as_a_reply() {
     assert!(bench.tasks.is_empty());
 }
 
-impl Bench {
-    fn hears(&mut self, device: usize, message: Message) {
-        self.step(Input::Mail { from: NodeId::Device(DeviceId(device)), message });
-    }
-
-    /// A device says that it came up anew.
-    fn comes_up(&mut self, device: usize) {
-        self.hears(device, Message::Hello { life: 1, again: 0 });
-    }
-
-    /// It says that it was given its shares.
-    fn is_ready(&mut self, device: usize) {
-        self.hears(device, Message::Ready { life: 1, again: 0 });
-    }
-
-    /// Who is asked for which share.
-    fn take_asked(&mut self) -> Vec<(usize, usize)> {
-        self.take_tasks().iter().map(|(device, ticket, _)| (device.0, ticket.share)).collect()
-    }
+#[test]
+fn a_lie_is_held_against_who_told_it_even_if_another_was_asked_since() {
+    let plan = support::changed(
+        "lenet5-uncoded",
+        &[
+            ("on: [\"pi\"]", "on: [\"pi-1\", \"pi-2\", \"pi-3\", \"pi-4\"], spares: [\"pi-5\"]"),
+            ("count: 4", "count: 5"),
+            ("retries: 2", "retries: 2, verify: Always"),
+        ],
+    );
+    let mut bench = Bench::of(plan);
+    let tasks = bench.take_tasks();
+    bench.reply(&tasks[0]);
+    bench.reply(&tasks[1]);
+    bench.deadline();
+    assert_eq!(bench.take_asked(), [(4, 2)]);
+    bench.lie(&tasks[2]);
+    let caught = |event: &Event| match event {
+        Event::Caught { device, .. } => Some(*device),
+        _ => None,
+    };
+    let caught: Vec<DeviceId> = bench.events.iter().filter_map(caught).collect();
+    assert_eq!(caught, [DeviceId(2)]);
 }
 
 #[test]
