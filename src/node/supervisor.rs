@@ -209,7 +209,7 @@ impl Supervisor {
                 self.welcome(now, device, life, out);
             }
             (NodeId::Device(device), Message::Ready { life, .. }) => {
-                self.ask_back(now, device, life, out);
+                self.is_ready(now, device, life, out);
             }
             (NodeId::Device(device), Message::Goodbye { life }) => {
                 self.take_leave(device, life, out);

@@ -37,9 +37,8 @@ impl Supervisor {
         }
     }
 
-    /// A device says that it holds its shares again: it is asked for what rounds cannot do without, and it does
-    /// not owe already.
-    pub(super) fn ask_back(&mut self, now: Time, device: DeviceId, life: u32, out: &mut Effects) {
+    /// A device says that it holds its shares again.
+    pub(super) fn is_ready(&mut self, now: Time, device: DeviceId, life: u32, out: &mut Effects) {
         let known = &mut self.lives[device.0];
         let mut judgements = Vec::new();
         match life.cmp(&known.number) {
@@ -52,11 +51,18 @@ impl Supervisor {
             }
         }
         known.ready = true;
-        if self.health.is_away(device) || self.health.has_lied(device) {
-            return self.note_judgements(judgements, out);
+        if !self.health.is_away(device) {
+            self.health.spoke(now, device, &mut judgements);
         }
-        self.health.spoke(now, device, &mut judgements);
         self.note_judgements(judgements, out);
+        self.ask_back(now, device, out);
+    }
+
+    /// Asks a device that came back for what rounds cannot do without, and it does not owe already.
+    fn ask_back(&mut self, now: Time, device: DeviceId, out: &mut Effects) {
+        if self.health.is_away(device) || self.health.has_lied(device) {
+            return;
+        }
         let undecided = self.rounds.values().filter(|round| round.decoder.is_none());
         let rounds: Vec<RoundId> = undecided.map(|round| round.id).collect();
         for id in rounds {
@@ -78,9 +84,8 @@ impl Supervisor {
         ticket: Ticket,
         out: &mut Effects,
     ) {
-        let Life { number, ready, .. } = self.lives[device.0];
-        match ready && ticket.again == 0 {
-            true => self.ask_back(now, device, number, out),
+        match self.lives[device.0].ready && ticket.again == 0 {
+            true => self.ask_back(now, device, out),
             false => self.deploy_again(now, device, out),
         }
     }
